@@ -1,0 +1,1 @@
+"""A model as it is, and the named places inside it."""

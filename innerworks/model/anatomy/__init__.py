@@ -1,0 +1,18 @@
+"""Anatomy: the one place that knows architectures."""
+
+from innerworks.model.anatomy.anatomy import Anatomy, module_tree
+from innerworks.model.anatomy.families import FAMILIES, family_named
+from innerworks.model.anatomy.record import Experts, Family, Fused, Refusal, Setting, Split
+
+__all__ = [
+    "FAMILIES",
+    "Anatomy",
+    "Experts",
+    "Family",
+    "Fused",
+    "Refusal",
+    "Setting",
+    "Split",
+    "family_named",
+    "module_tree",
+]

@@ -1,0 +1,132 @@
+"""`Family`: the declarative record of one architecture, the only thing innerworks needs to know about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from innerworks.errors import AnatomyError
+
+__all__ = ["Experts", "Family", "Fused", "Refusal", "Setting", "Split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value read from the model's config, such as `Setting("residual_multiplier", 1.0)`."""
+
+    name: str
+    default: Any = None
+    inverse: bool = False
+
+    def of(self, config: Any) -> Any:
+        """The value in this config, inverted if the config states a divisor."""
+        value = getattr(config, self.name, None)
+        value = self.default if value is None else value
+        return 1.0 / value if self.inverse and value is not None else value
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Queries, keys and values come from three projections, by their paths inside a block."""
+
+    q: str = "self_attn.q_proj"
+    k: str = "self_attn.k_proj"
+    v: str = "self_attn.v_proj"
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """One projection gives all three: as consecutive thirds, or as (q, k, v) inside every head."""
+
+    path: str
+    layout: Literal["thirds", "per_head"]
+
+
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """A mixture of experts: where its router and its experts are, and how one expert's gate and up rows lie."""
+
+    router: str
+    experts: str
+    interleaved: bool = False
+    transposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A setting under which the family's stream is not a plain sum, so that opening it would be wrong."""
+
+    setting: str
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Where things are in one architecture, and what each sub-layer adds to the stream.
+
+    Paths from `blocks` to `final_norm` start at the model, all others at a block; an empty path is the block.
+    `attn_writes` and `mlp_writes` name the module whose output is the true contribution to the stream (before
+    `residual_scale`): a post-norm where there is one, the projection where the module's own output already
+    contains the residual. Every field has a default that fits a Llama.
+    """
+
+    model_type: str
+    blocks: str = "model.layers"
+    pos_embed: str | None = None
+    final_norm: str | None = "model.norm"
+    attn: str = "self_attn"
+    mlp: str = "mlp"
+    attn_norm: str | None = "input_layernorm"
+    mlp_norm: str | None = "post_attention_layernorm"
+    attn_post: str | None = None
+    mlp_post: str | None = None
+    qkv: Split | Fused = Split()
+    out: str = "self_attn.o_proj"
+    up: str | None = "mlp.up_proj"
+    gate: str | None = "mlp.gate_proj"
+    down: str | None = "mlp.down_proj"
+    attn_writes: str = ""
+    mlp_writes: str = ""
+    parallel: bool | Setting = False
+    norm: Literal["layer", "rms", "rms_plus_one"] = "rms"
+    qk_norm: tuple[str, str] | None = None
+    rotary: bool = True
+    rotary_pairs: Literal["halves", "neighbours"] = "halves"
+    alibi: bool = False
+    residual_scale: float | Setting = 1.0
+    embed_scale: float | Setting = 1.0
+    logit_scale: float | Setting = 1.0
+    logit_softcap: Setting | None = None
+    score_softcap: Setting | None = None
+    sinks: str | None = None
+    sliding: Setting | None = None
+    experts: Experts | None = None
+    takes_positions: bool = True
+    inner_attention: str | None = None
+    tuple_blocks: bool = False
+    refusals: tuple[Refusal, ...] = ()
+    guessed: bool = False
+
+    @property
+    def attn_contribution(self) -> str:
+        """The module whose output attention adds to the stream."""
+        return self.attn_writes or self.attn_post or self.attn
+
+    @property
+    def mlp_contribution(self) -> str:
+        """The module whose output the MLP adds to the stream."""
+        return self.mlp_writes or self.mlp_post or self.mlp
+
+    def setting(self, field: str, config: Any) -> Any:
+        """A field's value, looked up in the config where the record says so."""
+        value = getattr(self, field)
+        return value.of(config) if isinstance(value, Setting) else value
+
+    def check(self, config: Any) -> None:
+        """Refuse, by name, a configuration on which the record would be wrong."""
+        for refusal in self.refusals:
+            if getattr(config, refusal.setting, None) == refusal.value:
+                raise AnatomyError(
+                    f"{self.model_type} with {refusal.setting}={refusal.value!r} is not supported: {refusal.why}."
+                )

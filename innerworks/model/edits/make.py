@@ -1,0 +1,135 @@
+"""`edit`: the functions users call. Each returns a frozen value; nothing happens until a model runs with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from innerworks.errors import EditError
+from innerworks.model.edits import values as v
+from innerworks.model.sites import Edge, Position, Role, Site, at
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "add",
+    "call",
+    "freeze",
+    "knockout",
+    "mean",
+    "noise",
+    "project_out",
+    "resample",
+    "scale",
+    "set",
+    "swap",
+    "zero",
+]
+
+
+def _values(site: Site, source: Any) -> tuple[Tensor, bool]:
+    """The tensor to use at a site, and whether its first dimension is the layer: a Run gives its own values there."""
+    import torch
+
+    if hasattr(source, "captured"):
+        return source[site], site.kind.layered and not isinstance(site.layer, int)
+    return torch.as_tensor(source), False
+
+
+def zero(site: Site | str) -> v.Zero:
+    """Zero ablation: `edit.zero(at.z[9, 6])`."""
+    return v.Zero(at(site))
+
+
+def set(site: Site | str, value: Any) -> v.Set:  # noqa: A001
+    """Put `value` there: a tensor that broadcasts to what the site selects, or a Run to take its values from."""
+    place = at(site)
+    tensor, layered = _values(place, value)
+    return v.Set(place, value=tensor, layered=layered)
+
+
+def freeze(site: Site | str, run: Any) -> v.Freeze:
+    """Hold a place (all its layers, `at.z[:]`) at the values it had in `run`, whatever is edited before it."""
+    place = at(site)
+    tensor, layered = _values(place, run)
+    return v.Freeze(place, value=tensor, layered=layered)
+
+
+def mean(site: Site | str, source: Any, over: tuple[str, ...] = ("batch",)) -> v.Mean:
+    """Mean ablation: the mean of a Run's (or tensor's) values over its rows, or over ("batch", "pos")."""
+    place = at(site)
+    tensor, layered = _values(place, source)
+    dims = ["layer", *place.kind.dims] if layered else list(place.kind.dims)
+    for dim in over:
+        if dim not in dims:
+            raise EditError(f"mean over {dim!r}: {place} has the dimensions {', '.join(dims)}.")
+        tensor = tensor.mean(dims.index(dim), keepdim=True)
+    return v.Mean(place, value=tensor, layered=layered)
+
+
+def resample(site: Site | str, source: Any, seed: int = 0) -> v.Resample:
+    """Resample ablation: each row gets what another row, drawn by the seed, had there in a Run (or tensor, rows first)."""
+    place = at(site)
+    tensor, layered = _values(place, source)
+    if layered:
+        raise EditError(
+            f"resample takes one layer at a time: use a list of edits, one for each layer of {place}."
+        )
+    return v.Resample(place, bank=tensor, seed=seed)
+
+
+def noise(site: Site | str, std: float, seed: int = 0) -> v.Noise:
+    """Add Gaussian noise; causal tracing's corruption when put on a subject's embeddings."""
+    if not std >= 0:
+        raise EditError(f"noise takes a standard deviation of at least 0, got {std!r}.")
+    return v.Noise(at(site), std=float(std), seed=seed)
+
+
+def add(site: Site | str, value: Any, factor: float = 1.0) -> v.Add:
+    """Steering: add `factor` times a vector (or anything that broadcasts)."""
+    place = at(site)
+    tensor, layered = _values(place, value)
+    return v.Add(place, value=tensor, factor=float(factor), layered=layered)
+
+
+def scale(site: Site | str, factor: Any) -> v.Scale:
+    """Multiply by a number, or by a tensor of factors."""
+    return v.Scale(at(site), factor=float(factor) if isinstance(factor, (int, float)) else factor)
+
+
+def project_out(site: Site | str, directions: Any) -> v.ProjectOut:
+    """Remove the part along one direction (d) or several (k×d)."""
+    import torch
+
+    rows = torch.as_tensor(directions)
+    return v.ProjectOut(at(site), directions=rows[None] if rows.dim() == 1 else rows)
+
+
+def swap(site: Site | str, directions: Any, value: Any) -> v.Swap:
+    """Exchange the part inside a subspace for that of `value` (a tensor or a Run): interchange intervention."""
+    import torch
+
+    place = at(site)
+    rows = torch.as_tensor(directions)
+    tensor, layered = _values(place, value)
+    return v.Swap(place, value=tensor, layered=layered, directions=rows[None] if rows.dim() == 1 else rows)
+
+
+def knockout(
+    heads: Site | str, query: Position | str | slice | None = None, key: Position | str | slice | None = None
+) -> v.Knockout:
+    """Cut attention from `query` positions to `key` positions in the heads of `at.pattern[l, h]` (or scores)."""
+    place = at(heads)
+    if place.name not in ("pattern", "scores"):
+        raise EditError(f"knockout takes heads as at.pattern[layer, head], got {place}.")
+    pos = place.pos if query is None and key is None else (Site("scores") @ (query, key)).pos
+    if pos is None or (isinstance(pos, Edge) and pos.key is None):
+        raise EditError("knockout of every key would leave a query nothing to attend to: name key positions.")
+    assert not isinstance(pos, Role)
+    return v.Knockout(Site("scores", place.layer, place.unit, pos))
+
+
+def call(site: Site | str, function: Callable[..., Tensor]) -> v.Call:
+    """Replace the values by `function(values)` or `function(values, context)`. Cannot be saved."""
+    return v.Call(at(site), function=function)

@@ -1,0 +1,358 @@
+"""Edits as frozen values: what to do with the tensor found at a site.
+
+Each edit sees only what its site selects, shaped (rows, positions…, units…, features), and returns what should
+stand there instead. Values broadcast to that shape by torch's rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from innerworks.errors import EditError
+from innerworks.model.sites import Site
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "Add",
+    "Call",
+    "Context",
+    "Edit",
+    "Freeze",
+    "Knockout",
+    "Mean",
+    "Noise",
+    "ProjectOut",
+    "Resample",
+    "Scale",
+    "Set",
+    "Swap",
+    "Zero",
+]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where the values an edit is given stand: prompt row and position of each, and the layer."""
+
+    layer: int | None
+    rows: tuple[int, ...]
+    positions: Callable[[], list[list[int]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """An edit of one site (in one layer or several). Subclasses say what happens to the values."""
+
+    site: Site
+    op: ClassVar[str] = ""
+    replaces: ClassVar[bool] = False
+    """Whether the old values are forgotten, so that two such edits of one place contradict each other."""
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """The values that should stand where x stood."""
+        raise NotImplementedError
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The tensors a file needs to make this edit again."""
+        return {}
+
+    def options(self) -> Mapping[str, Any]:
+        """Everything else a file needs, as JSON."""
+        return {}
+
+    def on(self, site: Site, index: int) -> Edit:
+        """This edit on the index-th of the concrete sites its own site names."""
+        return replace(self, site=site)
+
+    def for_rows(self, start: int, stop: int) -> Edit:
+        """The part of this edit that concerns rows start to stop, where its values are per row."""
+        return self
+
+    def same_as(self, x: Tensor) -> bool:
+        """Whether the edit would leave x exactly as it is, so that running it can be skipped."""
+        return False
+
+    def __str__(self) -> str:
+        return f"{self.op}({self.site})"
+
+
+def _fit(value: Tensor, x: Tensor, edit: Edit) -> Tensor:
+    import torch
+
+    value = value.to(device=x.device, dtype=x.dtype)
+    try:
+        return torch.broadcast_to(value, x.shape)
+    except RuntimeError:
+        raise EditError(
+            f"{edit} has values of shape {tuple(value.shape)}, which do not broadcast to what the site selects: "
+            f"{tuple(x.shape)} (rows first). Give one value per selected entry, or fewer dimensions to share it."
+        ) from None
+
+
+@dataclass(frozen=True, eq=False)
+class Zero(Edit):
+    """Set to zero."""
+
+    op: ClassVar[str] = "zero"
+    replaces: ClassVar[bool] = True
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """Zeros."""
+        return x.new_zeros(()).expand(x.shape)
+
+    def same_as(self, x: Tensor) -> bool:
+        """Nothing to do where all is zero already."""
+        return not bool(x.any())
+
+
+@dataclass(frozen=True, eq=False)
+class Valued(Edit):
+    """An edit that carries a tensor of values, one per layer when `layered`."""
+
+    value: Tensor = field(kw_only=True)
+    layered: bool = field(default=False, kw_only=True)
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The values."""
+        return {"value": self.value}
+
+    def options(self) -> Mapping[str, Any]:
+        """Whether the first dimension is the layer."""
+        return {"layered": self.layered}
+
+    def on(self, site: Site, index: int) -> Edit:
+        """The edit with the values of that layer."""
+        if not self.layered:
+            return replace(self, site=site)
+        if index >= self.value.shape[0]:
+            raise EditError(f"{self} has values for {self.value.shape[0]} layers, and its site names more.")
+        return replace(self, site=site, value=self.value[index], layered=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Set(Valued):
+    """Put given values there: patching, when they come from another run."""
+
+    op: ClassVar[str] = "set"
+    replaces: ClassVar[bool] = True
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """The given values."""
+        return _fit(self.value, x, self)
+
+    def same_as(self, x: Tensor) -> bool:
+        """Nothing to do where the values are there already."""
+        import torch
+
+        return not self.value.requires_grad and torch.equal(_fit(self.value, x, self), x)
+
+
+@dataclass(frozen=True, eq=False)
+class Freeze(Set):
+    """Hold a place at the values another run had there, whatever is edited before it."""
+
+    op: ClassVar[str] = "freeze"
+
+    def same_as(self, x: Tensor) -> bool:
+        """A freeze matters beside other edits even where it changes nothing alone."""
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class Mean(Set):
+    """Put a mean there: mean ablation."""
+
+    op: ClassVar[str] = "mean"
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Valued):
+    """Add a multiple of given values: steering."""
+
+    factor: float = field(default=1.0, kw_only=True)
+    op: ClassVar[str] = "add"
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """X plus factor times the values."""
+        value = _fit(self.value, x, self)
+        return x + (value if self.factor == 1.0 else value * self.factor)
+
+    def options(self) -> Mapping[str, Any]:
+        """Layering and factor."""
+        return {"layered": self.layered, "factor": self.factor}
+
+    def same_as(self, x: Tensor) -> bool:
+        """Nothing to add."""
+        return not self.value.requires_grad and (self.factor == 0 or not bool(self.value.any()))
+
+
+@dataclass(frozen=True, eq=False)
+class Scale(Edit):
+    """Multiply by a number or by given factors."""
+
+    factor: float | Tensor = field(kw_only=True)
+    op: ClassVar[str] = "scale"
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """X times the factor."""
+        return x * (self.factor if isinstance(self.factor, (int, float)) else _fit(self.factor, x, self))
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The factors, if they are a tensor."""
+        return {} if isinstance(self.factor, (int, float)) else {"factor": self.factor}
+
+    def options(self) -> Mapping[str, Any]:
+        """The factor, if it is a number."""
+        return {"factor": self.factor} if isinstance(self.factor, (int, float)) else {}
+
+    def same_as(self, x: Tensor) -> bool:
+        """Times one."""
+        return isinstance(self.factor, (int, float)) and self.factor == 1
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectOut(Edit):
+    """Remove what lies along given directions (k×d): x - x·QᵀQ, with Q an orthonormal basis of their span."""
+
+    directions: Tensor = field(kw_only=True)
+    op: ClassVar[str] = "project_out"
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """X without its part in the span."""
+        import torch
+
+        rows = self.directions.to(x)
+        if rows.shape[-1] != x.shape[-1]:
+            raise EditError(
+                f"{self}: directions of length {rows.shape[-1]} at a site of {x.shape[-1]} features."
+            )
+        q = torch.linalg.qr(rows.mT).Q
+        return x - (x @ q) @ q.mT
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The directions."""
+        return {"directions": self.directions}
+
+
+@dataclass(frozen=True, eq=False)
+class Swap(Valued):
+    """Exchange the part inside a subspace (rows of `directions`) for that of given values: x + (v - x)·QᵀQ."""
+
+    directions: Tensor = field(kw_only=True)
+    op: ClassVar[str] = "swap"
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """X with the subspace's part taken from the values."""
+        import torch
+
+        q = torch.linalg.qr(self.directions.to(x).mT).Q
+        return x + ((_fit(self.value, x, self) - x) @ q) @ q.mT
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Values and directions."""
+        return {"value": self.value, "directions": self.directions}
+
+    def same_as(self, x: Tensor) -> bool:
+        """Nothing to exchange where the values are there already."""
+        import torch
+
+        tracked = self.value.requires_grad or self.directions.requires_grad
+        return not tracked and torch.equal(_fit(self.value, x, self), x)
+
+
+@dataclass(frozen=True, eq=False)
+class Resample(Edit):
+    """Put there what stood there in a row of a bank (rows first), drawn for each row by the seed."""
+
+    bank: Tensor = field(kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+    op: ClassVar[str] = "resample"
+    replaces: ClassVar[bool] = True
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """The drawn rows of the bank."""
+        import torch
+
+        drawn = [
+            int(torch.randint(self.bank.shape[0], (), generator=_generator(self.seed, context.layer, row, 0)))
+            for row in context.rows
+        ]
+        return _fit(self.bank[drawn], x, self)
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The bank."""
+        return {"bank": self.bank}
+
+    def options(self) -> Mapping[str, Any]:
+        """The seed."""
+        return {"seed": self.seed}
+
+
+@dataclass(frozen=True, eq=False)
+class Noise(Edit):
+    """Add Gaussian noise of a given standard deviation, the same for a row and position however they are batched."""
+
+    std: float = field(kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+    op: ClassVar[str] = "noise"
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """X plus noise drawn per row and position."""
+        import torch
+
+        positions = context.positions()
+        drawn = x.new_empty(x.shape)
+        flat = drawn.view(len(context.rows), len(positions[0]) if positions else 1, -1)
+        for r, row in enumerate(context.rows):
+            for p, position in enumerate(positions[r]):
+                seeded = _generator(self.seed, context.layer, row, position)
+                flat[r, p] = torch.randn(flat.shape[-1], generator=seeded).to(flat)
+        return x + drawn * self.std
+
+    def options(self) -> Mapping[str, Any]:
+        """Size and seed."""
+        return {"std": self.std, "seed": self.seed}
+
+
+def _generator(seed: int, layer: int | None, row: int, position: int) -> Any:
+    import torch
+
+    mixed = (seed * 1_000_003 + (layer or 0) * 8_191 + row) * 131_071 + position
+    return torch.Generator().manual_seed(mixed & 0x7FFF_FFFF_FFFF)
+
+
+@dataclass(frozen=True, eq=False)
+class Knockout(Edit):
+    """Cut attention edges: their scores become the lowest number there is, so the rest of the row takes their share."""
+
+    op: ClassVar[str] = "knockout"
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """Scores that the softmax turns into zero."""
+        import torch
+
+        return torch.full_like(x, torch.finfo(x.dtype).min)
+
+
+@dataclass(frozen=True, eq=False)
+class Call(Edit):
+    """Any function of the values (and, if it takes two arguments, their context). The one edit that cannot be saved."""
+
+    function: Callable[..., Tensor] = field(kw_only=True)
+    op: ClassVar[str] = "call"
+
+    def apply(self, x: Tensor, context: Context) -> Tensor:
+        """What the function returns, which must have the shape it was given."""
+        import inspect
+
+        takes = len(inspect.signature(self.function).parameters)
+        out = self.function(x, context) if takes > 1 else self.function(x)
+        if getattr(out, "shape", None) != x.shape:
+            raise EditError(
+                f"{self}: the function was given {tuple(x.shape)} and returned {getattr(out, 'shape', out)!r}."
+            )
+        return out

@@ -1,0 +1,1 @@
+"""The engine: one pass, its gradients, and generation."""

@@ -1,0 +1,105 @@
+"""One forward pass of the user's own model, with a session's hooks on, from a chosen block, to chosen logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from innerworks.model.taps import Session, Stop
+from innerworks.model.taps.patched import Patches
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from innerworks.model.anatomy import Anatomy
+    from innerworks.model.batch import Batch
+
+__all__ = ["Keep", "call_model", "evaluating", "forward", "keep_logits", "skip_blocks"]
+
+Keep = Callable[["Tensor"], "Tensor"]
+"""Which positions of the normed stream the unembedding reads: (rows, positions, d) to fewer positions."""
+
+
+@contextmanager
+def evaluating(module: Any) -> Iterator[None]:
+    """Dropout off for the length of the block, every module's own mode as it was afterwards."""
+    if not module.training:
+        yield
+        return
+    modes = [(m, m.training) for m in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for m, mode in modes:
+            m.training = mode
+
+
+def keep_logits(patches: Patches, anatomy: Anatomy, keep: Keep) -> None:
+    """Let the unembedding see only the positions that will be read."""
+
+    def hook(_: Any, args: Any, kwargs: Any) -> Any:
+        return (keep(args[0]), *args[1:]), kwargs
+
+    patches.pre_hook(anatomy.unembedding, hook)
+
+
+def skip_blocks(patches: Patches, anatomy: Anatomy, first: int, stream: Tensor) -> None:
+    """Start at a block: the earlier ones pass their input on, and `stream` enters this one."""
+    give_tuple = anatomy.family.tuple_blocks
+
+    def passing(hidden_states: Any, *args: Any, **kwargs: Any) -> Any:
+        return (hidden_states, None) if give_tuple else hidden_states
+
+    for block in anatomy.blocks[:first]:
+        patches.set(block, "forward", passing)
+
+    def enter(_: Any, args: Any, kwargs: Any) -> Any:
+        given = args[0] if args else kwargs["hidden_states"]
+        value = stream.to(given)
+        return ((value, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": value})
+
+    patches.pre_hook(anatomy.blocks[first], enter)
+
+
+def call_model(anatomy: Anatomy, batch: Batch, **extra: Any) -> Any:
+    """The user's model on a batch: ids, mask, and explicit positions where the family takes them."""
+    arguments: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
+    if anatomy.family.takes_positions:
+        arguments["position_ids"] = batch.positions
+    return anatomy.module(**{**arguments, **extra})
+
+
+def forward(
+    anatomy: Anatomy,
+    session: Session,
+    batch: Batch,
+    *,
+    keep: Keep | None = None,
+    logits: bool = True,
+    start: tuple[int, Tensor] | None = None,
+    prepare: Sequence[Callable[[Patches], None]] = (),
+) -> Tensor | None:
+    """Run once; the logits, or None when the model was stopped because nothing more was asked."""
+    session.may_stop = not logits
+    session.begin(0, batch.width)
+    with evaluating(anatomy.module):
+        if not session.actions and keep is None and start is None and not prepare:
+            out: Tensor = call_model(anatomy, batch).logits
+            return out
+        patches = Patches()
+        try:
+            for put in prepare:
+                put(patches)
+            if start is not None:
+                skip_blocks(patches, anatomy, *start)
+            if keep is not None:
+                keep_logits(patches, anatomy, keep)
+            session.install(patches)
+            found: Tensor = call_model(anatomy, batch).logits
+        except Stop:
+            return None
+        finally:
+            patches.undo()
+    return found

@@ -1,0 +1,71 @@
+"""Gradients of a metric with respect to sites, with the weights frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from innerworks.errors import MetricError
+from innerworks.model.engine.run import Run
+from innerworks.model.sites import Site, pick
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from innerworks.model.taps import Action, Session
+
+__all__ = ["Gradients", "frozen", "in_basis", "pulled"]
+
+
+class Gradients(Run):
+    """Gradients keyed by site like a Run; `.metric` has the values, `.run` what was captured in the same pass."""
+
+    metric: Tensor
+    run: Run
+
+
+@contextmanager
+def frozen(module: Any) -> Iterator[None]:
+    """No gradient for any weight, each as it was afterwards."""
+    tracked = [p for p in module.parameters() if p.requires_grad]
+    for parameter in tracked:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in tracked:
+            parameter.requires_grad_(True)
+
+
+def pulled(session: Session, metric: Tensor, kept: Sequence[tuple[Site, Action]]) -> dict[Site, Tensor]:
+    """The gradient of the metric's sum at each site that was kept."""
+    import torch
+
+    if not metric.requires_grad:
+        raise MetricError(
+            "this metric has no gradient with respect to these sites: it is not differentiable (rank, accuracy), "
+            "or none of the sites comes before it."
+        )
+    raws = [session.kept[id(action)] for _, action in kept]
+    found = torch.autograd.grad(metric.sum(), raws, allow_unused=True)
+    out: dict[Site, Tensor] = {}
+    for (site, action), raw, gradient in zip(kept, raws, found, strict=True):
+        dense = torch.zeros_like(raw) if gradient is None else gradient
+        out[site] = action.point.codec.pull(dense, raw.detach(), session).detach()
+    return out
+
+
+def in_basis(site: Site, gradient: Tensor, values: Tensor) -> Tensor:
+    """The gradient with respect to a basis' coordinates, from the one with respect to the site."""
+    import torch
+
+    assert site.basis is not None
+    coordinates = site.basis.encode(values).detach().requires_grad_()
+    with torch.enable_grad():
+        through = (site.basis.decode(coordinates) * gradient).sum()
+    found = torch.autograd.grad(through, coordinates)[0]
+    if site.feature is None:
+        return found
+    picked = pick(site.feature, found.shape[-1], "feature")
+    return found[..., picked[0] if isinstance(site.feature, int) else picked]

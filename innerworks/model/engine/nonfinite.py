@@ -1,0 +1,41 @@
+"""Where NaN or infinity first appears: in the weights, or in the stream and the contributions to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from innerworks.model.edits.values import Edit
+from innerworks.model.sites import at
+
+if TYPE_CHECKING:
+    from innerworks.model.batch import Batch
+    from innerworks.model.model import Model
+
+__all__ = ["first_nonfinite"]
+
+
+def first_nonfinite(model: Model, batch: Batch, edits: Sequence[Edit] = ()) -> str:
+    """A sentence that says where the first NaN or infinity is."""
+    for name, parameter in model.module.named_parameters():
+        if parameter.is_floating_point() and not bool(parameter.isfinite().all()):
+            bad = int((~parameter.isfinite()).sum())
+            return f"the weight {name} holds {bad} NaN or infinite values: the checkpoint is damaged, load it again."
+    order = [at.embed]
+    for layer in range(model.n_layers):
+        order += [at.attn_out[layer], at.mlp_out[layer], at.resid_post[layer]]
+    if "final_norm" not in model.anatomy.missing:
+        order.append(at.final_norm)
+    run = model.run(batch, capture=order, edits=edits, nan="allow")
+    real = batch.mask.bool()
+    for site in order:
+        values = run[site]
+        bad_rows = (~values.isfinite()).any(-1) & real.to(values.device)
+        if bool(bad_rows.any()):
+            row, column = (int(i) for i in bad_rows.nonzero()[0])
+            position = column - batch.starts[row]
+            return (
+                f"NaN or infinity first appears at {site}@{position} (prompt {row}). In {model.dtype} this is often an "
+                "overflow: try dtype='float32' or 'bfloat16', or look for an edit with huge values."
+            )
+    return "NaN or infinity first appears in the logits: look at the unembedding's weights and scale."

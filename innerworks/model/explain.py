@@ -1,0 +1,83 @@
+"""Which Hugging Face module and tensor a site is, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from innerworks.model.sites import Site, pick
+from innerworks.model.taps import codecs as c
+from innerworks.model.taps.points import Point, point_of
+
+if TYPE_CHECKING:
+    from innerworks.model.anatomy import Anatomy
+
+__all__ = ["explain"]
+
+_PLACES = {
+    "input": "the first input of",
+    "in_place": "the first input of (written in place, so that the skip path sees it too)",
+    "output": "the output of",
+    "q_rot": "the query that attention uses inside",
+    "k_rot": "the key that attention uses inside",
+    "scores": "the input of the softmax inside",
+    "pattern": "the output of the softmax inside",
+    "router": "the router's linear map inside",
+    "gate": "the gated activation (_apply_gate) inside",
+    "model": "the logits returned by",
+}
+
+
+def explain(site: Site, anatomy: Anatomy) -> str:
+    """A few lines on where a site is in this model, how it is made, and its shape."""
+    one = anatomy.concrete(site)[0]
+    point = point_of(one, anatomy)
+    path = anatomy.path_of(point.module) or "(the model)"
+    shape = ", ".join(_dimension(dim, anatomy) for dim in one.kind.dims) or "as the module gives it"
+    lines = [
+        f"{site}: {one.kind.about}.",
+        f"It is {_PLACES[point.place]} {path} ({type(point.module).__name__})"
+        + (f", element {point.element} of the tuple" if point.element else "")
+        + ".",
+        f"Shape: ({shape}).",
+        *_made(one, point, anatomy),
+    ]
+    if site.layer is not None:
+        layers = pick(site.layer, anatomy.n_layers, "layer")
+        if len(layers) > 1:
+            lines.append(f"Named in layers {', '.join(map(str, layers))}; shown for layer {layers[0]}.")
+    return "\n".join(lines)
+
+
+def _dimension(dim: str, anatomy: Anatomy) -> str:
+    if dim in ("batch", "pos", "query", "key"):
+        return dim
+    return f"{dim}={anatomy.size(dim)}"
+
+
+def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
+    family, notes = anatomy.family, []
+    codec = point.codec
+    if isinstance(codec, c.Tokens) and codec.scale != 1.0:
+        notes.append(
+            f"Multiplied by the residual multiplier {codec.scale:g}, which is what the stream receives."
+        )
+    if isinstance(codec, c.Heads) and codec.third is not None:
+        notes.append(f"The {('first', 'second', 'last')[codec.third]} third of one fused projection.")
+    if isinstance(codec, c.Interleaved):
+        notes.append("One of (q, k, v), which this projection holds inside every head.")
+    if site.name in ("attn_out", "head_out") and family.attn_post:
+        notes.append(f"After the post-norm {family.attn_post}.")
+    if site.name == "mlp_out" and family.mlp_post:
+        notes.append(f"After the post-norm {family.mlp_post}.")
+    if site.name == "head_out":
+        notes.append(
+            "Computed from z and the output projection; the heads sum to attn_out less the output bias."
+        )
+    if site.name in ("attn_out", "mlp_out") and (family.attn_writes or family.mlp_writes):
+        notes.append("Taken at the projection, because the sub-layer's own output may contain the residual.")
+    if site.name in ("scores", "pattern") and family.sinks:
+        notes.append("The learned sink column is hidden, so pattern rows sum to less than 1.")
+    if site.kind.unit == "kv_head" and anatomy.n_kv_heads != anatomy.n_heads:
+        shared = anatomy.n_heads // anatomy.n_kv_heads
+        notes.append(f"{shared} query heads share each key-value head.")
+    return notes

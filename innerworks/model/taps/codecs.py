@@ -1,0 +1,296 @@
+"""How a tensor inside the model becomes a site's tensor, and back.
+
+`read` gives the site's view of the raw tensor; `write` puts new values in, and where they equal the old ones gives
+back the raw tensor bit for bit; `pull` turns a gradient of the raw tensor into one of the site.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from innerworks.model.taps.session import Session
+
+__all__ = [
+    "Codec",
+    "ExpertRows",
+    "ExpertWrites",
+    "HeadWrites",
+    "Heads",
+    "Hidden",
+    "Interleaved",
+    "NormScale",
+    "Raw",
+    "Sinks",
+    "Tokens",
+]
+
+
+class Codec:
+    """The raw tensor as it is."""
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """The site's tensor."""
+        return raw
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """The raw tensor with the site's values replaced."""
+        return new
+
+    def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
+        """The site's gradient from the raw tensor's."""
+        return self.read(gradient, session)
+
+
+class Raw(Codec):
+    """Nothing to convert."""
+
+
+class Tokens(Codec):
+    """(rows·positions, d), as some layers flatten it, seen as (rows, positions, d); times the residual multiplier."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """Rows and positions apart, scaled to what is added to the stream."""
+        shaped = raw if raw.dim() != 2 else raw.reshape(session.entries, -1, raw.shape[-1])
+        return shaped if self.scale == 1.0 else shaped * self.scale
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """Undo the scale, keeping what did not change as it was."""
+        if self.scale != 1.0:
+            shaped = raw if raw.dim() != 2 else raw.reshape(old.shape)
+            new = (new / self.scale).where(new != old, shaped)
+        return new.reshape(raw.shape)
+
+    def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
+        """Of the scaled contribution."""
+        shaped = (
+            gradient if gradient.dim() != 2 else gradient.reshape(session.entries, -1, gradient.shape[-1])
+        )
+        return shaped if self.scale == 1.0 else shaped / self.scale
+
+
+class Heads(Codec):
+    """(…, heads·d_head), or one third of a fused projection, seen as (rows, positions, heads, d_head)."""
+
+    def __init__(self, heads: int, third: int | None = None) -> None:
+        self.heads = heads
+        self.third = third
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """One head per slice."""
+        if self.third is not None:
+            raw = raw.chunk(3, -1)[self.third]
+        return raw.reshape(session.entries, -1, self.heads, raw.shape[-1] // self.heads)
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """The heads side by side again."""
+        if self.third is None:
+            return new.reshape(raw.shape)
+        parts = list(raw.chunk(3, -1))
+        parts[self.third] = new.reshape(parts[self.third].shape)
+        return _cat(parts)
+
+
+class Interleaved(Codec):
+    """One of (q, k, v) in a fused projection that holds the three inside every head."""
+
+    def __init__(self, heads: int, third: int) -> None:
+        self.heads = heads
+        self.third = third
+
+    def _split(self, raw: Tensor, session: Session) -> Tensor:
+        return raw.reshape(session.entries, -1, self.heads, 3, raw.shape[-1] // (3 * self.heads))
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """The heads' part."""
+        return self._split(raw, session)[..., self.third, :]
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """The part back among the other two."""
+        parts = list(self._split(raw, session).unbind(-2))
+        parts[self.third] = new
+        import torch
+
+        return torch.stack(parts, -2).reshape(raw.shape)
+
+
+class Hidden(Codec):
+    """(rows, heads, positions, d_head), as attention works on it, seen with positions before heads."""
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """Positions first."""
+        return raw.transpose(1, 2)
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """Heads first."""
+        return new.transpose(1, 2)
+
+
+class Sinks(Codec):
+    """A softmax with one learned sink column, which attention hides, and inputs shifted by their row maximum.
+
+    Scores are shown unshifted, so that scores of one run mean the same in another.
+    """
+
+    def __init__(self, sinks: Tensor | None) -> None:
+        self.sinks = sinks
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """The columns of real keys."""
+        return raw[..., :-1] if self.sinks is None else raw[..., :-1] + self._shift(raw)
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """The columns of real keys, the sink's as it was."""
+        body = raw[..., :-1]
+        shifted = new if self.sinks is None else new - self._shift(raw)
+        return _cat([shifted.where(new != old, body), raw[..., -1:]])
+
+    def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
+        """Softmax does not see the shift."""
+        return gradient[..., :-1]
+
+    def _shift(self, raw: Tensor) -> Tensor:
+        assert self.sinks is not None
+        sinks = self.sinks.to(raw).reshape(1, -1, 1, 1).detach()
+        return sinks - raw[..., -1:].detach()
+
+
+class NormScale(Codec):
+    """A norm's output, seen as the denominator it divided by: sqrt(mean(x²) + ε), x centred for LayerNorm."""
+
+    def __init__(self, norm: Any, centred: bool) -> None:
+        self.norm = norm
+        self.centred = centred
+        self.eps = float(getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", 0.0))
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """The denominator, from the norm's input, in at least float32."""
+        x = session.scratch[id(self.norm)]
+        x = x.float() if x.dtype.itemsize < 4 else x
+        if self.centred:
+            x = x - x.mean(-1, keepdim=True)
+        scale = (x.pow(2).mean(-1) + self.eps).sqrt()
+        return scale if raw.dim() != 2 else scale.reshape(session.entries, -1)
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """The output under the given denominator."""
+        ratio = (old / new).reshape(raw.shape[:-1])[..., None]
+        bias = getattr(self.norm, "bias", None)
+        out = raw * ratio if bias is None else (raw - bias) * ratio + bias
+        return out.to(raw.dtype).where(ratio != 1, raw)
+
+    def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
+        """d output / d scale = -(output - bias) / scale."""
+        bias = getattr(self.norm, "bias", None)
+        body = raw if bias is None else raw - bias
+        inner = -(gradient * body).sum(-1)
+        scale = self.read(raw, session)
+        return inner.reshape(scale.shape) / scale
+
+
+class HeadWrites(Codec):
+    """Attention's contribution, seen as what each head adds to it: z·W_O, through the post-norm's actual scale.
+
+    The output bias is no head's, so the heads sum to the contribution less the bias.
+    """
+
+    def __init__(self, out: Any, heads: int, scale: float, post: Any | None, offset: float) -> None:
+        self.out = out
+        self.heads = heads
+        self.scale = scale
+        self.post = post
+        self.offset = offset
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """(rows, positions, heads, d)."""
+        z = session.scratch[id(self.out)]
+        z = z.reshape(session.entries, -1, self.heads, z.shape[-1] // self.heads)
+        weight = self.out.weight
+        by_head = weight if type(self.out).__name__ == "Conv1D" else weight.T
+        by_head = by_head.reshape(self.heads, z.shape[-1], -1)
+        import torch
+
+        written = torch.einsum("bphe,hed->bphd", z, by_head)
+        if self.post is not None:
+            x = session.scratch[id(self.post)].float()
+            eps = float(getattr(self.post, "eps", None) or self.post.variance_epsilon)
+            factor = (x.pow(2).mean(-1, keepdim=True) + eps).rsqrt() * (
+                self.post.weight.float() + self.offset
+            )
+            written = written * factor.unsqueeze(-2).to(written.dtype)
+        return written if self.scale == 1.0 else written * self.scale
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """Add up what changed."""
+        change = (new - old).sum(-2)
+        return raw + (change if self.scale == 1.0 else change / self.scale).reshape(raw.shape)
+
+    def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
+        """Every head's write reaches the stream the same way."""
+        shaped = gradient.reshape(session.entries, -1, gradient.shape[-1])
+        shaped = shaped if self.scale == 1.0 else shaped / self.scale
+        return shaped.unsqueeze(-2).expand(*shaped.shape[:2], self.heads, shaped.shape[-1])
+
+
+class ExpertRows(Codec):
+    """(rows·positions·slots, n) in some order of experts, seen as (rows, positions, slots, n)."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """In token order."""
+        order = session.expert_order
+        shaped = raw if order is None else raw[order.argsort()]
+        return shaped.reshape(session.entries, -1, self.slots, raw.shape[-1])
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """In the experts' order."""
+        order = session.expert_order
+        flat = new.reshape(raw.shape)
+        return flat if order is None else flat[order]
+
+
+class ExpertWrites(Codec):
+    """The experts' summed output, seen as what each chosen expert adds: weight · (neurons·W_down + bias)."""
+
+    def __init__(self, experts: Any, slots: int) -> None:
+        self.experts = experts
+        self.slots = slots
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """(rows, positions, slots, d)."""
+        chosen, weights, neurons = session.scratch[id(self.experts)]
+        order = session.expert_order
+        in_order = neurons if order is None else neurons[order.argsort()]
+        ids = chosen.reshape(-1)
+        out = raw.new_empty(ids.shape[0], raw.shape[-1])
+        for expert in ids.unique().tolist():
+            mine = ids == expert
+            down = self.experts.down_proj[expert]
+            written = in_order[mine] @ (down if self.experts.is_transposed else down.T)
+            if self.experts.has_bias:
+                written = written + self.experts.down_proj_bias[expert]
+            out[mine] = written.to(out.dtype)
+        out = out * weights.reshape(-1, 1).to(out.dtype)
+        return out.reshape(session.entries, -1, self.slots, raw.shape[-1])
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """Add up what changed."""
+        return raw + (new - old).sum(-2).reshape(raw.shape)
+
+    def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
+        """Every chosen expert's write reaches the sum the same way."""
+        shaped = gradient.reshape(session.entries, -1, 1, gradient.shape[-1])
+        return shaped.expand(*shaped.shape[:2], self.slots, shaped.shape[-1])
+
+
+def _cat(parts: list[Tensor]) -> Tensor:
+    import torch
+
+    return torch.cat(parts, -1)

@@ -1,0 +1,216 @@
+"""Where each row and position of an experiment stands in the tensors a forward pass works on.
+
+Positions are those of the prompt, counted from its first real token; columns are those of the (padded) tensors.
+A packed layout puts the tokens of many rows one behind the other in a single row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from innerworks.errors import SiteError
+from innerworks.model.sites import Role, Selector, Site, Span, pick
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Columns", "Layout", "Window", "index_of"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns a position selector means, row by row; `open_from` where it also means all later ones."""
+
+    per_row: tuple[tuple[int, ...], ...]
+    scalar: bool
+    open_from: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """The columns that are present in a tensor: `offset` to `offset + width`."""
+
+    offset: int
+    width: int
+
+    def inside(self, columns: Columns, rows: range) -> list[list[int]]:
+        """For each row, which entries of the tensor the columns are; empty when they are in another chunk."""
+        end = self.offset + self.width
+        out = []
+        for row in rows:
+            found = [c - self.offset for c in columns.per_row[row] if self.offset <= c < end]
+            if columns.open_from is not None:
+                last = columns.per_row[row][-1] if columns.per_row[row] else columns.open_from[row] - 1
+                found += [c - self.offset for c in range(max(last + 1, self.offset), end)]
+            out.append(found)
+        return out
+
+
+class Layout:
+    """Rows, their lengths and first columns; turns position selectors into columns."""
+
+    def __init__(
+        self,
+        starts: Sequence[int],
+        lengths: Sequence[int],
+        roles: Callable[[int, str], Sequence[int]],
+        packed: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        self.starts = tuple(starts)
+        self.lengths = tuple(lengths)
+        self.roles = roles
+        self.packed = packed
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the experiment there are."""
+        return len(self.lengths)
+
+    def positions(self, selector: Selector | Role, row: int) -> list[int]:
+        """The positions a selector means in one row."""
+        if isinstance(selector, Role):
+            return list(self.roles(row, selector.name))
+        return pick(selector, self.lengths[row], "position")
+
+    def columns(self, selector: Selector | Role | None) -> Columns | None:
+        """The columns a selector means, or None for every column."""
+        if selector is None:
+            return None
+        per_row = []
+        for row in range(self.rows):
+            positions = self.positions(selector, row)
+            if self.packed is not None:
+                per_row.append(tuple(self.packed[row][p] for p in positions))
+            else:
+                per_row.append(tuple(self.starts[row] + p for p in positions))
+        endless = isinstance(selector, Span) and selector.stop is None and selector.step in (None, 1)
+        open_from = None
+        if endless and self.packed is None:
+            open_from = tuple(c[0] if c else 0 for c in per_row)
+        return Columns(tuple(per_row), isinstance(selector, int), open_from)
+
+    def batch_entry(self, row: int) -> int:
+        """Which entry of the batch dimension a row is in."""
+        return 0 if self.packed is not None else row
+
+    def repeated(self, times: int) -> Layout:
+        """The layout of `times` copies of the rows, one copy behind the other."""
+        rows = self.rows
+
+        def roles(row: int, name: str) -> Sequence[int]:
+            return self.roles(row % rows, name)
+
+        return Layout(self.starts * times, self.lengths * times, roles)
+
+
+def index_of(
+    site: Site,
+    dims: tuple[str, ...],
+    shape: Sequence[int],
+    layout: Layout,
+    rows: range,
+    columns: dict[str, Columns],
+    windows: dict[str, Window],
+    device: Any,
+) -> tuple[Any, ...] | None:
+    """The index that picks, from a tensor with these dims, what a site selects in some rows; None: not in this chunk."""
+    unit = site.kind.unit if site.unit is not None else None
+    entries: dict[str, list[list[int]]] = {}
+    for dim, chosen in columns.items():
+        entries[dim] = windows[dim].inside(chosen, rows)
+        if not any(entries[dim]):
+            return None
+    scalars = {dim for dim, chosen in columns.items() if chosen.scalar}
+    if unit is not None and isinstance(site.unit, int):
+        scalars.add(unit)
+    units = None if unit is None else pick(site.unit, shape[dims.index(unit)], unit)  # type: ignore[arg-type]
+    plain = _basic(dims, layout, rows, entries, units, unit, scalars)
+    if plain is not None:
+        return plain
+    return _gathered(site, dims, shape, layout, rows, entries, units, unit, scalars, device)
+
+
+def _basic(
+    dims: tuple[str, ...],
+    layout: Layout,
+    rows: range,
+    entries: dict[str, list[list[int]]],
+    units: list[int] | None,
+    unit: str | None,
+    scalars: set[str],
+) -> tuple[Any, ...] | None:
+    """Slices and integers only, where every row selects the same run of columns."""
+    if layout.packed is not None and len(rows) > 1:
+        return None
+    first = layout.batch_entry(rows.start)
+    index: list[Any] = [slice(first, first + len(rows))]
+    for dim in dims[1:]:
+        if dim in entries:
+            if any(e != entries[dim][0] for e in entries[dim]):
+                return None
+            chosen: list[int] | None = entries[dim][0]
+        else:
+            chosen = units if dim == unit else None
+        if chosen is None:
+            index.append(slice(None))
+        elif dim in scalars:
+            index.append(chosen[0])
+        elif chosen == list(range(chosen[0], chosen[-1] + 1)):
+            index.append(slice(chosen[0], chosen[-1] + 1))
+        else:
+            return None
+    while index and index[-1] == slice(None):
+        index.pop()
+    return tuple(index)
+
+
+def _gathered(
+    site: Site,
+    dims: tuple[str, ...],
+    shape: Sequence[int],
+    layout: Layout,
+    rows: range,
+    entries: dict[str, list[list[int]]],
+    units: list[int] | None,
+    unit: str | None,
+    scalars: set[str],
+    device: Any,
+) -> tuple[Any, ...]:
+    """An index tensor for every dimension up to the last selected one, each on its own axis of the answer."""
+    import torch
+
+    picked = [d for d in dims if d in entries or d == unit]
+    last = max(dims.index(d) for d in picked)
+    axes = ["batch"] + [d for d in dims[1 : last + 1] if d not in scalars]
+    rank = len(axes)
+
+    def place(values: Tensor, *on: str) -> Tensor:
+        sizes = [1] * rank
+        for axis, size in zip(on, values.shape, strict=True):
+            sizes[axes.index(axis)] = size
+        return values.reshape(sizes)
+
+    batch = torch.tensor([layout.batch_entry(r) for r in rows], device=device)
+    index: list[Tensor] = [place(batch, "batch")]
+    for position, dim in enumerate(dims[1 : last + 1], start=1):
+        if dim in entries:
+            counts = {len(e) for e in entries[dim]}
+            if len(counts) > 1:
+                raise SiteError(
+                    f"{site} selects {min(counts)} positions in one row and {max(counts)} in another: "
+                    "take one position of each (such as the role's last), or run the rows one by one."
+                )
+            values = torch.tensor(entries[dim], device=device)
+            index.append(place(values[:, 0], "batch") if dim in scalars else place(values, "batch", dim))
+        elif dim == unit:
+            assert units is not None
+            index.append(
+                torch.tensor(units[0], device=device)
+                if dim in scalars
+                else place(torch.tensor(units, device=device), dim)
+            )
+        else:
+            index.append(place(torch.arange(shape[position], device=device), dim))
+    return tuple(index)

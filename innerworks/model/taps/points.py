@@ -1,0 +1,185 @@
+"""Which tensor of which module a site is: the one place that reads a family's record to find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from innerworks.model.anatomy.record import Fused
+from innerworks.model.sites import Site
+from innerworks.model.taps import codecs as c
+
+if TYPE_CHECKING:
+    from innerworks.model.anatomy import Anatomy
+
+__all__ = ["Place", "Point", "point_of"]
+
+Place = Literal[
+    "input", "output", "in_place", "q_rot", "k_rot", "scores", "pattern", "router", "chosen", "gate", "model"
+]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A tensor the model works on: a module, which of its tensors, and how the site's tensor is made of it.
+
+    `inputs` lists modules whose input has to be at hand to read it (a post-norm's, the output projection's).
+    """
+
+    module: Any
+    place: Place
+    codec: c.Codec
+    dims: tuple[str, ...]
+    element: int = 0
+    inputs: tuple[Any, ...] = ()
+
+    @property
+    def key(self) -> tuple[int, Place, int]:
+        """Points with equal keys are one tensor."""
+        return (id(self.module), self.place, self.element)
+
+
+def point_of(site: Site, anatomy: Anatomy) -> Point:
+    """The tensor a concrete site is, in this model."""
+    layer = site.layer if isinstance(site.layer, int) else 0
+    if site.name == "module":
+        module = anatomy.module.get_submodule(site.path)
+        return Point(module, "input" if site.end == "input" else "output", c.Tokens(), ())
+    if site.name in ("q", "k", "v"):
+        return _projection(site, anatomy, layer)
+    return _BUILDERS[site.name](anatomy, layer, site.kind.dims)
+
+
+def _projection(site: Site, anatomy: Anatomy, layer: int) -> Point:
+    qkv, which = anatomy.family.qkv, "qkv".index(site.name)
+    heads = anatomy.n_heads if which == 0 else anatomy.n_kv_heads
+    if isinstance(qkv, Fused):
+        module = anatomy.part(layer, qkv.path)
+        codec = c.Heads(heads, which) if qkv.layout == "thirds" else c.Interleaved(heads, which)
+        return Point(module, "output", codec, site.kind.dims)
+    module = anatomy.part(layer, (qkv.q, qkv.k, qkv.v)[which])
+    return Point(module, "output", c.Heads(heads), site.kind.dims)
+
+
+Builder = Callable[["Anatomy", int, tuple[str, ...]], Point]
+
+
+def _part(place: Place, path: Callable[[Any], str | None], codec: Callable[[Anatomy], c.Codec]) -> Builder:
+    def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+        found = path(anatomy.family)
+        assert found is not None
+        return Point(anatomy.part(layer, found), place, codec(anatomy), dims)
+
+    return build
+
+
+def _top(place: Place, module: Callable[[Anatomy], Any]) -> Builder:
+    return lambda anatomy, layer, dims: Point(module(anatomy), place, c.Tokens(), dims)
+
+
+def _tokens(anatomy: Anatomy) -> c.Codec:
+    return c.Tokens()
+
+
+def _contribution(anatomy: Anatomy) -> c.Codec:
+    return c.Tokens(anatomy.residual_scale)
+
+
+def _norm_scale(norm: Callable[[Anatomy, int], Any]) -> Builder:
+    def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+        module = norm(anatomy, layer)
+        codec = c.NormScale(module, centred=anatomy.family.norm == "layer")
+        return Point(module, "output", codec, dims, inputs=(module,))
+
+    return build
+
+
+def _head_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+    family = anatomy.family
+    out = anatomy.part(layer, family.out)
+    post = None if family.attn_post is None else anatomy.part(layer, family.attn_post)
+    offset = 1.0 if family.norm == "rms_plus_one" else 0.0
+    codec = c.HeadWrites(out, anatomy.n_heads, anatomy.residual_scale, post, offset)
+    inputs = (out,) if post is None else (out, post)
+    return Point(anatomy.part(layer, family.attn_contribution), "output", codec, dims, inputs=inputs)
+
+
+def _sinks(hidden: bool) -> Callable[[Anatomy, int], c.Codec]:
+    def make(anatomy: Anatomy, layer: int) -> c.Codec:
+        path = anatomy.family.sinks
+        if path is None:
+            return c.Raw()
+        owner, _, name = path.rpartition(".")
+        return c.Sinks(getattr(anatomy.part(layer, owner), name) if hidden else None)
+
+    return make
+
+
+def _attention(place: Place, codec: Callable[[Anatomy, int], c.Codec]) -> Builder:
+    def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+        return Point(anatomy.part(layer, anatomy.family.attn), place, codec(anatomy, layer), dims)
+
+    return build
+
+
+def _hidden(anatomy: Anatomy, layer: int) -> c.Codec:
+    return c.Hidden()
+
+
+def _router(place: Place, element: int) -> Builder:
+    def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+        assert anatomy.family.experts is not None
+        module = anatomy.part(layer, anatomy.family.experts.router)
+        return Point(module, place, c.Tokens(), dims, element)
+
+    return build
+
+
+def _expert_neurons(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+    assert anatomy.family.experts is not None
+    module = anatomy.part(layer, anatomy.family.experts.experts)
+    return Point(module, "gate", c.ExpertRows(anatomy.top_k), dims)
+
+
+def _expert_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+    assert anatomy.family.experts is not None
+    module = anatomy.part(layer, anatomy.family.experts.experts)
+    return Point(module, "output", c.ExpertWrites(module, anatomy.top_k), dims, inputs=(module,))
+
+
+def _mid_reader(family: Any) -> str:
+    return str(family.mlp_norm or family.mlp)
+
+
+_BUILDERS: dict[str, Builder] = {
+    "token_embed": _top("output", lambda a: a.embedding),
+    "pos_embed": _top("output", lambda a: a.module.get_submodule(a.family.pos_embed)),
+    "embed": _top("input", lambda a: a.blocks[0]),
+    "resid_pre": lambda a, layer, dims: Point(a.blocks[layer], "input", c.Tokens(), dims),
+    "resid_mid": _part("in_place", _mid_reader, _tokens),
+    "resid_post": lambda a, layer, dims: Point(a.blocks[layer], "output", c.Tokens(), dims),
+    "attn_in": _part("input", lambda f: f.attn, _tokens),
+    "mlp_in": _part("input", lambda f: f.mlp, _tokens),
+    "final_norm": _top("output", lambda a: a.final_norm),
+    "norm_scale.attn": _norm_scale(lambda a, layer: a.part(layer, a.family.attn_norm or "")),
+    "norm_scale.mlp": _norm_scale(lambda a, layer: a.part(layer, a.family.mlp_norm or "")),
+    "norm_scale.final": _norm_scale(lambda a, layer: a.final_norm),
+    "q_rot": _attention("q_rot", _hidden),
+    "k_rot": _attention("k_rot", _hidden),
+    "scores": _attention("scores", _sinks(hidden=True)),
+    "pattern": _attention("pattern", _sinks(hidden=False)),
+    "z": _part("input", lambda f: f.out, lambda a: c.Heads(a.n_heads)),
+    "head_out": _head_out,
+    "attn_out": _part("output", lambda f: f.attn_contribution, _contribution),
+    "mlp_out": _part("output", lambda f: f.mlp_contribution, _contribution),
+    "neuron_pre": _part("output", lambda f: f.up, _tokens),
+    "gate": _part("output", lambda f: f.gate, _tokens),
+    "neurons": _part("input", lambda f: f.down, _tokens),
+    "router": _router("router", 0),
+    "router_weights": _router("output", 1),
+    "router_index": _router("output", 2),
+    "expert_neurons": _expert_neurons,
+    "expert_out": _expert_out,
+    "logits": _top("model", lambda a: a.module),
+}
