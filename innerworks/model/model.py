@@ -304,6 +304,8 @@ class Model:
 
     def bind(self, metric: Any, batch: Batch) -> Bound:
         """A metric (or a plain function of the last position's logits) for the rows of a batch."""
+        if isinstance(metric, Bound):
+            return metric
         value = metric if isinstance(metric, Metric) else custom(metric)
         return value.bind(batch, self.token)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
     from innerworks.model.batch import Batch
 
-__all__ = ["Keep", "call_model", "evaluating", "forward", "keep_logits", "skip_blocks"]
+__all__ = ["Keep", "call_model", "evaluating", "forward", "keep_logits", "pass_through", "skip_blocks"]
 
 Keep = Callable[["Tensor"], "Tensor"]
 """Which positions of the normed stream the unembedding reads: (rows, positions, d) to fewer positions."""
@@ -45,8 +45,8 @@ def keep_logits(patches: Patches, anatomy: Anatomy, keep: Keep) -> None:
     patches.pre_hook(anatomy.unembedding, hook)
 
 
-def skip_blocks(patches: Patches, anatomy: Anatomy, first: int, stream: Tensor) -> None:
-    """Start at a block: the earlier ones pass their input on, and `stream` enters this one."""
+def pass_through(patches: Patches, anatomy: Anatomy, first: int) -> None:
+    """Let the blocks before `first` hand on what they are given."""
     give_tuple = anatomy.family.tuple_blocks
 
     def passing(hidden_states: Any, *args: Any, **kwargs: Any) -> Any:
@@ -54,6 +54,11 @@ def skip_blocks(patches: Patches, anatomy: Anatomy, first: int, stream: Tensor) 
 
     for block in anatomy.blocks[:first]:
         patches.set(block, "forward", passing)
+
+
+def skip_blocks(patches: Patches, anatomy: Anatomy, first: int, stream: Tensor) -> None:
+    """Start at a block: the earlier ones pass their input on, and `stream` enters this one."""
+    pass_through(patches, anatomy, first)
 
     def enter(_: Any, args: Any, kwargs: Any) -> Any:
         given = args[0] if args else kwargs["hidden_states"]
@@ -80,13 +85,18 @@ def forward(
     logits: bool = True,
     start: tuple[int, Tensor] | None = None,
     prepare: Sequence[Callable[[Patches], None]] = (),
+    arguments: Mapping[str, Any] | None = None,
 ) -> Tensor | None:
-    """Run once; the logits, or None when the model was stopped because nothing more was asked."""
+    """Run once; the logits, or None when the model was stopped because nothing more was asked.
+
+    `prepare` puts hooks on before the session's own; `arguments` are passed to the model besides the batch.
+    """
+    extra = arguments or {}
     session.may_stop = not logits
     session.begin(0, batch.width)
     with evaluating(anatomy.module):
         if not session.actions and keep is None and start is None and not prepare:
-            out: Tensor = call_model(anatomy, batch).logits
+            out: Tensor = call_model(anatomy, batch, **extra).logits
             return out
         patches = Patches()
         try:
@@ -97,7 +107,7 @@ def forward(
             if keep is not None:
                 keep_logits(patches, anatomy, keep)
             session.install(patches)
-            found: Tensor = call_model(anatomy, batch).logits
+            found: Tensor = call_model(anatomy, batch, **extra).logits
         except Stop:
             return None
         finally:

@@ -1,0 +1,209 @@
+"""Many variants in one row: only the tokens each can change, one variant behind the other, over the baseline's keys.
+
+A token attends to the baseline's keys before its variant's first edited position, and to its own variant's from
+there on. Variants join the row at the block their edits begin in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from innerworks.model.engine.forward import forward, pass_through
+from innerworks.model.sweep.variants import EVERYTHING, Variant, beginning
+from innerworks.model.taps import Layout, Session
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from innerworks.model.anatomy import Anatomy
+    from innerworks.model.batch import Batch
+    from innerworks.model.metrics import Bound
+    from innerworks.model.model import Model
+    from innerworks.model.taps.patched import Patches
+
+__all__ = ["Suffix", "can_pack", "run_packed"]
+
+
+@dataclass(frozen=True)
+class Suffix:
+    """A variant and the first position of its prompt that it edits."""
+
+    variant: Variant
+    first: int
+
+
+def can_pack(anatomy: Anatomy, length: int, standing: Sequence[Any]) -> bool:
+    """Whether packing is exact on this model: no ALiBi, no window shorter than the prompt, no placed standing edits."""
+    family = anatomy.family
+    window = family.setting("sliding", anatomy.config) if family.sliding is not None else None
+    placed = any(
+        e.site.pos is not None or "pos" not in e.site.kind.dims or e.site.name == "k_rot" for e in standing
+    )
+    return not family.alibi and (window is None or window >= length) and not placed
+
+
+def run_packed(
+    model: Model,
+    prompt: Batch,
+    row: int,
+    suffixes: Sequence[Suffix],
+    bound: Bound,
+    streams: dict[int, Tensor],
+    keys: Sequence[tuple[Tensor, Tensor]],
+) -> Tensor:
+    """The metric of each variant on one (unpadded) prompt, whose number in the sweep is `row`."""
+    import torch
+
+    order = sorted(range(len(suffixes)), key=lambda i: suffixes[i].variant.begin)
+    packed = [suffixes[i] for i in order]
+    end = prompt.layout.positions(bound.where, 0)[0] + 1  # type: ignore[arg-type]
+    pack = _Pack(model.anatomy, packed, end, streams)
+    session = Session(model.anatomy, pack.layout(prompt), pack.total)
+    session.first_row = row
+    for number, suffix in enumerate(packed):
+        for edit in suffix.variant.edits:
+            session.edit(edit, range(number, number + 1))
+    first = packed[0].variant.begin
+    for edit in model.resolved(()):
+        if beginning(edit.site, model.anatomy) >= max(first, 0):
+            session.edit(edit)
+    wide = pack.batch(prompt)
+    last = torch.tensor([tokens[-1] for tokens in pack.tokens], device=prompt.ids.device)
+    logits = forward(
+        model.anatomy,
+        session,
+        wide,
+        keep=lambda stream: stream[:, last],
+        prepare=[pack.joining(session).install],
+        arguments={"attention_mask": pack.mask(keys[0][0]), "past_key_values": _cache(keys)},
+    )
+    session.check_fired()
+    assert logits is not None
+    values = bound(logits[0][:, None], [row] * len(packed))
+    return values[[order.index(i) for i in range(len(order))]]
+
+
+def _cache(keys: Sequence[tuple[Tensor, Tensor]]) -> Any:
+    from transformers import DynamicCache
+
+    return DynamicCache(ddp_cache_data=keys)
+
+
+class _Pack:
+    """Which token of the packed row is which position of which variant."""
+
+    def __init__(
+        self, anatomy: Anatomy, packed: Sequence[Suffix], end: int, streams: dict[int, Tensor]
+    ) -> None:
+        self.anatomy = anatomy
+        self.packed = packed
+        self.end = end
+        self.streams = streams
+        self.tokens: list[range] = []
+        total = 0
+        for suffix in packed:
+            self.tokens.append(range(total, total + end - suffix.first))
+            total += end - suffix.first
+        self.total = total
+
+    def layout(self, prompt: Batch) -> Layout:
+        """Positions to tokens of the packed row; -1 for positions that were not packed."""
+        length = prompt.lengths[0]
+        rows = [
+            [-1] * suffix.first + list(tokens) + [-1] * (length - self.end)
+            for suffix, tokens in zip(self.packed, self.tokens, strict=True)
+        ]
+        count = len(rows)
+        return Layout(
+            (0,) * count, (length,) * count, lambda _, name: prompt.prompts[0].positions(name), rows
+        )
+
+    def batch(self, prompt: Batch) -> Batch:
+        """The packed ids and positions as one row."""
+        from innerworks.model.batch import Batch
+
+        import torch
+
+        columns = torch.tensor(
+            [p for suffix in self.packed for p in range(suffix.first, self.end)], device=prompt.ids.device
+        )
+        ids = prompt.ids[:, columns]
+        return Batch(
+            prompt.prompts, ids, torch.ones_like(ids), prompt.positions[:, columns], (0,), (self.total,)
+        )
+
+    def mask(self, like: Tensor) -> Tensor:
+        """(1, 1, tokens, prompt + tokens), zero where a token may look and the lowest number elsewhere."""
+        import torch
+
+        length, device = like.shape[-2], like.device
+        sizes = torch.tensor([len(t) for t in self.tokens], device=device)
+        firsts = torch.tensor([s.first for s in self.packed], device=device)
+        owner = torch.arange(len(self.packed), device=device).repeat_interleave(sizes)
+        index = torch.arange(self.total, device=device)
+        before = torch.arange(length, device=device)[None] < firsts[owner][:, None]
+        own = (owner[:, None] == owner[None]) & (index[None] <= index[:, None])
+        seen = torch.cat([before, own], 1)
+        out = torch.zeros(seen.shape, dtype=like.dtype, device=device)
+        return out.masked_fill(~seen, torch.finfo(like.dtype).min)[None, None]
+
+    def joining(self, session: Session) -> _Join:
+        """The pre-hooks that let variants in."""
+        return _Join(self, session)
+
+
+class _Join:
+    """Pre-hooks on the blocks: tokens enter at their variant's block, arguments are cut to the tokens present."""
+
+    def __init__(self, pack: _Pack, session: Session) -> None:
+        self.pack = pack
+        self.session = session
+        layers = range(pack.anatomy.n_layers)
+        self.counts = [
+            sum(len(t) for s, t in zip(pack.packed, pack.tokens, strict=True) if s.variant.begin <= layer)
+            for layer in layers
+        ]
+        self.first = max(0, pack.packed[0].variant.begin)
+
+    def install(self, patches: Patches) -> None:
+        """Blocks before the first beginning pass on; the others take in their tokens."""
+        if self.pack.packed[0].variant.begin == EVERYTHING:
+            return
+        pass_through(patches, self.pack.anatomy, self.first)
+        for layer in range(self.first, self.pack.anatomy.n_layers):
+            patches.pre_hook(self.pack.anatomy.blocks[layer], self._entering(layer))
+
+    def _entering(self, layer: int) -> Any:
+        before = self.counts[layer - 1] if layer > self.first else 0
+        now = self.counts[layer]
+
+        def hook(_: Any, args: Any, kwargs: Any) -> Any:
+            given = args[0] if args else kwargs["hidden_states"]
+            stream = self._joined(given, layer, before, now)
+            rest = tuple(self._cut(a, now) for a in args[1:])
+            named = {k: self._cut(v, now) for k, v in kwargs.items()}
+            return ((stream, *rest), named) if args else (args, {**named, "hidden_states": stream})
+
+        return hook
+
+    def _joined(self, given: Tensor, layer: int, before: int, now: int) -> Tensor:
+        import torch
+
+        if now == before:
+            return given
+        stream = self.pack.streams[layer].to(given)
+        joining = [stream[:, s.first : self.pack.end] for s in self.pack.packed if s.variant.begin == layer]
+        return torch.cat([given[:, :before], *joining], 1)
+
+    def _cut(self, value: Any, now: int) -> Any:
+        if isinstance(value, tuple):
+            return tuple(self._cut(v, now) for v in value)
+        total = self.pack.total
+        dims = getattr(value, "dim", lambda: 0)()
+        if now == total or dims < 2:
+            return value
+        if dims == 4 and value.shape[2] == total:
+            return value[:, :, :now, : value.shape[3] - total + now]
+        return value[:, :now] if value.shape[1] == total else value

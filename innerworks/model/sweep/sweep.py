@@ -1,0 +1,314 @@
+"""`sweep`: one metric under many lists of edits, in as few and as small forwards as give the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from innerworks.errors import EditError, NonFiniteError, OutOfMemoryError
+from innerworks.model.edits.values import Edit
+from innerworks.model.sites import Site, at
+from innerworks.model.sweep.baseline import Baseline, keys_of, run_baseline
+from innerworks.model.sweep.batched import run_batched
+from innerworks.model.sweep.packed import Suffix, run_packed
+from innerworks.model.sweep.plan import Limits, chunks, limits_for, row_bytes, suffixes
+from innerworks.model.sweep.progress import watching
+from innerworks.model.sweep.result import SweepInterrupted, SweepResult
+from innerworks.model.sweep.variants import Variant, can_be_nothing, changes_nothing, for_row, prepare
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from innerworks.model.batch import Batch
+    from innerworks.model.metrics import Bound
+    from innerworks.model.model import Model
+
+__all__ = ["Plan", "sweep"]
+
+Plan = Literal["auto", "batched", "packed", "single"]
+Progress = Callable[[int, int], None]
+
+
+def sweep(
+    model: Model,
+    prompt: Any,
+    variants: Mapping[Hashable, Sequence[Edit]],
+    metric: Any,
+    *,
+    plan: Plan = "auto",
+    max_tokens: int | None = None,
+    memory: int | None = None,
+    progress: bool | Progress | None = None,
+    cancel: Callable[[], bool] | None = None,
+    resume: SweepResult | None = None,
+) -> SweepResult:
+    """Run every variant on the prompt(s) and return the metric of each, keyed like `variants`.
+
+    Variants start at the block their edits begin in and share forwards; those that only change later positions may
+    share the prompt's keys; those that change nothing are not run. `plan="single"` runs them one by one, whole.
+    `max_tokens` and `memory` (bytes) bound one forward; out of memory halves them. `cancel` is asked between
+    forwards; `resume` takes the partial result of an interrupted sweep.
+    """
+    import torch
+
+    if not isinstance(variants, Mapping):
+        raise EditError(
+            "variants is a dict from a key of yours to a list of edits, such as {'no head': [edit.zero(...)]}."
+        )
+    batch = model.batch(prompt)
+    bound = model.bind(metric, batch)
+    ready = prepare(model, variants)
+    with torch.no_grad(), watching(progress, len(ready)) as tick:
+        work = _Work(model, batch, bound, ready, plan, limits_for(model, max_tokens, memory), tick, cancel)
+        return work.run(str(metric), resume)
+
+
+@dataclass
+class _Work:
+    """One sweep under way."""
+
+    model: Model
+    batch: Batch
+    bound: Bound
+    variants: list[Variant]
+    plan: Plan
+    limits: Limits
+    tick: Progress
+    cancel: Callable[[], bool] | None
+    forwards: int = 0
+    tokens: int = 0
+    done: dict[Hashable, Tensor] = field(default_factory=dict)
+    plans: dict[str, int] = field(default_factory=dict)
+    spread: float = 0.0
+
+    def run(self, metric: str, resume: SweepResult | None) -> SweepResult:
+        """Baseline, skips, then forwards until every variant has its number."""
+        baseline = self._baseline()
+        if resume is not None:
+            self.done.update({k: v for k, v in resume.found.items() if k in {x.key for x in self.variants}})
+        standing = {(e.site.name, e.site.layer) for e in self.model.resolved(())}
+        skipped = 0
+        for variant in self.variants:
+            touched = any((e.site.name, e.site.layer) in standing for e in variant.edits)
+            if variant.key not in self.done and not touched and changes_nothing(variant, baseline.run):
+                self.done[variant.key] = baseline.values.clone()
+                skipped += 1
+        baseline.run.captured.clear()
+        result = SweepResult(self.done, baseline.values, metric, skipped, plans=self.plans)
+        result.notes += self._near_ties(baseline)
+        try:
+            self._run_rest(baseline)
+        except KeyboardInterrupt:
+            self._finish(result)
+            raise SweepInterrupted(result, len(self.variants)) from None
+        self._finish(result)
+        result.found = {variant.key: self.done[variant.key] for variant in self.variants}
+        return result
+
+    def _finish(self, result: SweepResult) -> None:
+        result.forwards, result.tokens, result.spread = self.forwards, self.tokens, self.spread
+
+    def _baseline(self) -> Baseline:
+        begins = {v.begin for v in self.variants}
+        sites: dict[Site, None] = {}
+        for variant in self.variants:
+            if all(can_be_nothing(edit) for edit in variant.edits):
+                sites.update(dict.fromkeys(edit.site.whole for edit in variant.edits))
+        if self.model.anatomy.n_experts:
+            sites.update(dict.fromkeys(at.router[layer] for layer in range(self.model.n_layers)))
+        room = self.limits.bytes // max(1, row_bytes(self.model, self.batch.width, 0) * len(self.batch))
+        held = list(sites) if len(sites) < 20 * max(1, room) else []
+        baseline = run_baseline(self.model, self.batch, self.bound, begins, held)
+        self.forwards += 1
+        self.tokens += self.batch.width * len(self.batch)
+        if bool(baseline.values.isnan().any()):
+            from innerworks.model.engine.nonfinite import first_nonfinite
+
+            raise NonFiniteError(first_nonfinite(self.model, self.batch))
+        return baseline
+
+    def _near_ties(self, baseline: Baseline) -> list[str]:
+        """On a mixture of experts: how many routing decisions are too close to be sure of in another batch."""
+        anatomy = self.model.anatomy
+        if not anatomy.n_experts:
+            return []
+        close = total = 0
+        for layer in range(anatomy.n_layers):
+            if at.router[layer] not in baseline.run.captured:
+                continue
+            ranked = baseline.run[at.router[layer]].float().sort(-1, descending=True).values
+            margin = ranked[..., anatomy.top_k - 1] - ranked[..., anatomy.top_k]
+            real = self.batch.mask.bool().to(margin.device)
+            close += int(((margin < 1e-5) & real).sum())
+            total += int(real.sum())
+        return (
+            [f"{close} of {total} routing decisions are within 1e-5 of a tie: batching may re-route those."]
+            if close
+            else []
+        )
+
+    # -- forwards -----------------------------------------------------------------------------------------------
+
+    def _run_rest(self, baseline: Baseline) -> None:
+        self.tick(len(self.done), len(self.variants))
+        left = [v for v in self.variants if v.key not in self.done]
+        if self.plan == "single":
+            self._single(left)
+            return
+        packing = self._packing(left) if self.plan in ("auto", "packed") else None
+        if packing is not None:
+            self._packed(packing, baseline)
+        else:
+            self._batched(left, baseline)
+
+    def _packing(self, left: Sequence[Variant]) -> list[list[Suffix]] | None:
+        if not left:
+            return None
+        rows = [suffixes(self.model, self.batch, row, left, self.bound) for row in range(len(self.batch))]
+        if any(row is None for row in rows):
+            if self.plan == "packed":
+                raise EditError(
+                    "these variants cannot share the prompt's keys (edits of whole sites or attention, a metric over "
+                    "every position, ALiBi, a short sliding window, or nothing to gain): use plan='auto'."
+                )
+            return None
+        return [row for row in rows if row is not None]
+
+    def _single(self, left: Sequence[Variant]) -> None:
+        for variant in left:
+            self._check_cancel()
+            values = self.model.measure(self.batch, self.bound, edits=variant.edits)
+            self._store([variant], values[None], "one by one", self.batch.width * len(self.batch))
+
+    def _batched(self, left: Sequence[Variant], baseline: Baseline) -> None:
+        width = self.batch.width * len(self.batch)
+        kept = self.batch.width if self.bound.where == "all" else 1
+        per_variant = row_bytes(self.model, self.batch.width, kept) * len(self.batch)
+        todo, first = list(left), True
+        while todo:
+            limit = min(self.limits.tokens, max(1, self.limits.bytes * width // per_variant))
+            chunk = chunks(todo, lambda v: v.begin, lambda _: width, limit)[0]
+            self._check_cancel()
+            probe = [Variant("", (), chunk[0].begin)] if first else []
+            values = self._within_memory(
+                lambda chunk=chunk, probe=probe: run_batched(  # type: ignore[misc]
+                    self.model, self.batch, [*chunk, *probe], self.bound, baseline.streams
+                ),
+                len(chunk),
+            )
+            if values is None:
+                continue
+            if first:
+                self.spread = float((values[-1] - baseline.values).abs().max())
+                first = False
+            self._store(chunk, values[: len(chunk)], "batched", width * (len(chunk) + len(probe)))
+            taken = {id(v) for v in chunk}
+            todo = [v for v in todo if id(v) not in taken]
+
+    def _packed(self, packing: Sequence[Sequence[Suffix]], baseline: Baseline) -> None:
+        parts: dict[Hashable, list[Tensor]] = {}
+        for row, row_suffixes in enumerate(packing):
+            end = self.batch.layout.positions(self.bound.where, row)[0] + 1  # type: ignore[arg-type]
+            for suffix in row_suffixes:
+                if suffix.first >= end:
+                    parts.setdefault(suffix.variant.key, []).append(baseline.values[row])
+            self._packed_row(row, [s for s in row_suffixes if s.first < end], end, baseline, parts)
+        left = [s.variant for s in packing[0] if s.variant.key not in self.done]
+        for variant in left:
+            self.done[variant.key] = _stack(parts[variant.key])
+
+    def _packed_row(
+        self, row: int, todo: list[Suffix], end: int, baseline: Baseline, parts: dict[Hashable, list[Tensor]]
+    ) -> None:
+        if not todo:
+            return
+        prompt = self.model.batch(self.batch.prompts[row])
+        width = prompt.width
+        streams = {begin: stream[row : row + 1, :width] for begin, stream in baseline.streams.items()}
+        keys = keys_of(self.model, prompt)
+        self.forwards += 1
+        todo = [Suffix(_for_row(s.variant, row, len(self.batch)), s.first) for s in todo]
+        first = True
+        while todo:
+            chunk = chunks(todo, lambda s: s.variant.begin, lambda s: end - s.first, self.limits.tokens)[0]
+            self._check_cancel()
+            probe = (
+                [Suffix(Variant("", (), chunk[0].variant.begin), min(s.first for s in chunk))]
+                if first
+                else []
+            )
+            values = self._within_memory(
+                lambda chunk=chunk, probe=probe: run_packed(  # type: ignore[misc]
+                    self.model, prompt, row, [*chunk, *probe], self.bound, streams, keys
+                ),
+                len(chunk),
+            )
+            if values is None:
+                continue
+            if first:
+                self.spread = max(self.spread, float((values[-1] - baseline.values[row]).abs()))
+                first = False
+            for suffix, value in zip(chunk, values, strict=False):
+                parts.setdefault(suffix.variant.key, []).append(value)
+            self._count(chunk, "packed", sum(end - s.first for s in chunk), finished=len(self.batch) == 1)
+            taken = {id(s) for s in chunk}
+            todo = [s for s in todo if id(s) not in taken]
+            if len(self.batch) == 1:
+                self.done.update({s.variant.key: parts[s.variant.key][0][None] for s in chunk})
+                self.tick(len(self.done), len(self.variants))
+
+    # -- bookkeeping --------------------------------------------------------------------------------------------
+
+    def _within_memory(self, attempt: Callable[[], Tensor], size: int) -> Tensor | None:
+        """The attempt's answer, or None after smaller steps were decided on because memory ran out."""
+        try:
+            return attempt()
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if size == 1 or not self.limits.halve():
+                raise OutOfMemoryError(
+                    f"not enough memory for a single variant of {self.batch.width} tokens x {len(self.batch)} prompts: "
+                    "sweep fewer or shorter prompts at a time, or load the model in a smaller dtype."
+                ) from error
+            self.limits.tokens = min(
+                self.limits.tokens, max(1, size * self.batch.width * len(self.batch) // 2)
+            )
+        return None
+
+    def _check_cancel(self) -> None:
+        if self.cancel is not None and self.cancel():
+            raise KeyboardInterrupt
+
+    def _store(self, chunk: Sequence[Variant], values: Tensor, plan: str, tokens: int) -> None:
+        for variant, value in zip(chunk, values, strict=True):
+            self.done[variant.key] = value
+        self._count(chunk, plan, tokens)
+        self.tick(len(self.done), len(self.variants))
+
+    def _count(self, chunk: Sequence[Any], plan: str, tokens: int, finished: bool = True) -> None:
+        self.forwards += 1 if plan != "one by one" else len(chunk)
+        self.tokens += tokens
+        self.plans[plan] = self.plans.get(plan, 0) + len(chunk)
+
+
+def _for_row(variant: Variant, row: int, rows: int) -> Variant:
+    return Variant(variant.key, tuple(for_row(edit, row, rows) for edit in variant.edits), variant.begin)
+
+
+def _stack(parts: list[Tensor]) -> Tensor:
+    import torch
+
+    return torch.stack(parts)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    text = str(error)
+    return (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or "not enough memory" in text
+        or "out of memory" in text
+    )

@@ -1,0 +1,116 @@
+"""Variants made ready: their edits in single layers, the block each can start from, and whether it changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from innerworks.errors import EditError, SiteError
+from innerworks.model.edits.values import Edit, Valued
+from innerworks.model.engine.conflicts import resolved
+from innerworks.model.engine.run import Run
+from innerworks.model.sites import Edge, Site
+
+if TYPE_CHECKING:
+    from innerworks.model.anatomy import Anatomy
+    from innerworks.model.model import Model
+    from innerworks.model.taps import Layout
+
+__all__ = ["EVERYTHING", "Variant", "beginning", "changes_nothing", "first_position", "for_row", "prepare"]
+
+EVERYTHING = -1
+"""The beginning of an edit that comes before the first block."""
+
+_BEFORE = ("token_embed", "pos_embed")
+_AFTER = ("final_norm", "norm_scale.final", "logits")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One list of edits under its key; `begin` is the first block it can change (or what feeds it)."""
+
+    key: Hashable
+    edits: tuple[Edit, ...]
+    begin: int
+
+
+def prepare(model: Model, variants: Mapping[Hashable, Sequence[Edit]]) -> list[Variant]:
+    """Check every variant, standing edits included in the check, and find where each begins."""
+    out = []
+    for key, edits in variants.items():
+        if isinstance(edits, Edit):
+            raise EditError(f"variant {key!r} is a single edit: give a list, such as [{edits}].")
+        resolved([*model.edits, *edits], model.anatomy)
+        own = tuple(_as_input(edit, model.anatomy) for edit in resolved(edits, model.anatomy))
+        begin = min((beginning(edit.site, model.anatomy) for edit in own), default=model.n_layers)
+        out.append(Variant(key, own, begin))
+    return out
+
+
+def _as_input(edit: Edit, anatomy: Anatomy) -> Edit:
+    """An edit of a block's output as one of the next block's input, which can start one block later."""
+    site = edit.site
+    if site.name == "resid_post" and isinstance(site.layer, int) and site.layer + 1 < anatomy.n_layers:
+        return replace(edit, site=replace(site, name="resid_pre", layer=site.layer + 1))
+    return edit
+
+
+def beginning(site: Site, anatomy: Anatomy) -> int:
+    """The first block an edit at a concrete site can change."""
+    if site.name in _BEFORE:
+        return EVERYTHING
+    if site.name == "embed":
+        return 0
+    if site.name in _AFTER:
+        return anatomy.n_layers - 1
+    if site.name == "module":
+        prefix = anatomy.family.blocks + "."
+        rest = site.path.removeprefix(prefix)
+        number = rest.split(".")[0]
+        return int(number) if site.path.startswith(prefix) and number.isdigit() else EVERYTHING
+    return site.layer if isinstance(site.layer, int) else EVERYTHING
+
+
+def first_position(variant: Variant, layout: Layout, row: int) -> int | None:
+    """The first position of a prompt that a variant edits; None where it edits all, or more than positions."""
+    found = []
+    for edit in variant.edits:
+        site = edit.site
+        if (
+            site.pos is None
+            or isinstance(site.pos, Edge)
+            or "pos" not in site.kind.dims
+            or site.name == "k_rot"
+        ):
+            return None
+        found += layout.positions(site.pos, row)
+    return min(found, default=None)
+
+
+def changes_nothing(variant: Variant, baseline: Run) -> bool:
+    """Whether every edit of a variant would leave the baseline exactly as it is."""
+    for edit in variant.edits:
+        try:
+            values = baseline[edit.site]
+        except SiteError:
+            return False
+        if not edit.same_as(values):
+            return False
+    return True
+
+
+def can_be_nothing(edit: Edit) -> bool:
+    """Whether an edit's kind is ever skipped, so that its baseline values are worth holding."""
+    return type(edit).same_as is not Edit.same_as and edit.op != "freeze"
+
+
+def for_row(edit: Edit, row: int, rows: int) -> Edit:
+    """The part of an edit whose values are per prompt that concerns one prompt."""
+    if not isinstance(edit, Valued) or rows == 1:
+        return edit
+    site = edit.site
+    rank = len(site.kind.dims) - isinstance(site.unit, int) - isinstance(site.pos, int)
+    if edit.value.dim() < rank or edit.value.shape[0] == 1:
+        return edit
+    return replace(edit, value=edit.value[row : row + 1])
