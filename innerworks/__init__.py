@@ -9,7 +9,49 @@ import importlib
 
 __version__ = "0.1.0"
 
-_PUBLIC: dict[str, tuple[str, str | None]] = {}
+_MODEL, _METRICS, _RESULTS = "innerworks.model", "innerworks.model.metrics", "innerworks.results"
+_METRIC_NAMES = (
+    "accuracy",
+    "custom",
+    "kl",
+    "log_prob",
+    "log_prob_diff",
+    "logit",
+    "logit_diff",
+    "nll",
+    "normalised",
+    "prob",
+    "prob_diff",
+    "rank",
+)
+_PUBLIC: dict[str, tuple[str, str | None]] = {
+    "at": (f"{_MODEL}.sites", "at"),
+    "edit": (f"{_MODEL}.edits", None),
+    "reduce": (f"{_MODEL}.reduce", None),
+    "metrics": (_METRICS, None),
+    "errors": ("innerworks.errors", None),
+    "load": (f"{_MODEL}.open", "load"),
+    "explain": (f"{_MODEL}.explain", "explain_in"),
+    "bundled": (f"{_MODEL}.load", "bundled"),
+    "Model": (f"{_MODEL}.model", "Model"),
+    "Run": (f"{_MODEL}.engine.run", "Run"),
+    "Site": (f"{_MODEL}.sites", "Site"),
+    "Family": (f"{_MODEL}.anatomy", "Family"),
+    "Prompt": (f"{_MODEL}.tokens", "Prompt"),
+    "Pair": (f"{_MODEL}.tokens", "Pair"),
+    "direction": (f"{_MODEL}.sites", "direction"),
+    "subspace": (f"{_MODEL}.sites", "subspace"),
+    "rotation": (f"{_MODEL}.sites", "rotation"),
+    "SweepInterrupted": (f"{_MODEL}.sweep", "SweepInterrupted"),
+    "SweepResult": (f"{_MODEL}.sweep", "SweepResult"),
+    "InnerworksError": ("innerworks.errors", "InnerworksError"),
+    "Result": (_RESULTS, "Result"),
+    "Artifact": (_RESULTS, "Artifact"),
+    "View": (_RESULTS, "View"),
+    "Check": (_RESULTS, "Check"),
+    "open": (_RESULTS, "open"),
+    **{name: (_METRICS, name) for name in _METRIC_NAMES},
+}
 
 
 def __getattr__(name: str) -> object:

@@ -46,7 +46,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "final_logit_softcapping": 3.0,
     },
     "olmo2": _LLAMA,
-    "bloom": dict(vocab_size=83, hidden_size=32, n_layer=3, n_head=4, bos_token_id=1, eos_token_id=None, pad_token_id=0),
+    "bloom": dict(
+        vocab_size=83, hidden_size=32, n_layer=3, n_head=4, bos_token_id=1, eos_token_id=None, pad_token_id=0
+    ),
     "gptj": dict(
         vocab_size=83, n_embd=32, n_layer=3, n_head=4, n_positions=64, rotary_dim=4, bos_token_id=1, eos_token_id=None
     ),
@@ -93,7 +95,9 @@ def backends(family: str) -> tuple[str, ...]:
     return ("eager",) if family in NO_SDPA else ("eager", "sdpa")
 
 
-def build(family: str, backend: str = "eager", dtype: torch.dtype = torch.float32, seed: int = 0, **changes: Any) -> Any:
+def build(
+    family: str, backend: str = "eager", dtype: torch.dtype = torch.float32, seed: int = 0, **changes: Any
+) -> Any:
     """A new random model with weights large enough to leave the linear regime."""
     model_type, extra = VARIANTS.get(family, (family, {}))
     config = transformers.AutoConfig.for_model(model_type, **{**CONFIGS[model_type], **extra, **changes})

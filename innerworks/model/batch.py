@@ -67,8 +67,7 @@ class Batch:
         width = max(lengths)
         starts = tuple((width - n) if padding == "left" else 0 for n in lengths)
         ids = [
-            [pad_id] * s + list(p.ids) + [pad_id] * (width - s - len(p))
-            for p, s in zip(prompts, starts, strict=True)
+            [pad_id] * s + list(p.ids) + [pad_id] * (width - s - len(p)) for p, s in zip(prompts, starts, strict=True)
         ]
         columns = torch.arange(width)
         first, count = torch.tensor(starts)[:, None], torch.tensor(lengths)[:, None]
@@ -104,9 +103,7 @@ def rows_of(prompt: Any) -> list[Any]:
         return _from_encoding(prompt)
     if isinstance(prompt, torch.Tensor):
         if prompt.dim() not in (1, 2):
-            raise PromptError(
-                f"token ids of shape {tuple(prompt.shape)}: give one row (n) or several (rows, n)."
-            )
+            raise PromptError(f"token ids of shape {tuple(prompt.shape)}: give one row (n) or several (rows, n).")
         return prompt.tolist() if prompt.dim() == 2 else [prompt.tolist()]
     if isinstance(prompt, str) or hasattr(prompt, "ids"):
         return [prompt]
@@ -115,9 +112,7 @@ def rows_of(prompt: Any) -> list[Any]:
             raise PromptError("the prompt is empty: give at least one token.")
         alone = all(hasattr(i, "__index__") for i in prompt)
         return [list(prompt)] if alone else [row for one in prompt for row in rows_of(one)]
-    raise PromptError(
-        f"{type(prompt).__name__} is not a prompt: give text, token ids, a Prompt, or a list of them."
-    )
+    raise PromptError(f"{type(prompt).__name__} is not a prompt: give text, token ids, a Prompt, or a list of them.")
 
 
 def _from_encoding(encoding: Any) -> list[Any]:
@@ -126,6 +121,4 @@ def _from_encoding(encoding: Any) -> list[Any]:
     if "attention_mask" not in encoding:
         return rows
     masks = rows_of(encoding["attention_mask"])
-    return [
-        [t for t, keep in zip(row, mask, strict=True) if keep] for row, mask in zip(rows, masks, strict=True)
-    ]
+    return [[t for t, keep in zip(row, mask, strict=True) if keep] for row, mask in zip(rows, masks, strict=True)]

@@ -10,8 +10,9 @@ from innerworks.model.taps.points import Point, point_of
 
 if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
+    from innerworks.model.model import Model
 
-__all__ = ["explain"]
+__all__ = ["explain", "explain_in"]
 
 _PLACES = {
     "input": "the first input of",
@@ -48,6 +49,11 @@ def explain(site: Site, anatomy: Anatomy) -> str:
     return "\n".join(lines)
 
 
+def explain_in(site: Site | str, model: Model) -> str:
+    """`iw.explain(at.z[5], model)`: where a site is in a model."""
+    return model.explain(site)
+
+
 def _dimension(dim: str, anatomy: Anatomy) -> str:
     if dim in ("batch", "pos", "query", "key"):
         return dim
@@ -58,9 +64,7 @@ def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
     family, notes = anatomy.family, []
     codec = point.codec
     if isinstance(codec, c.Tokens) and codec.scale != 1.0:
-        notes.append(
-            f"Multiplied by the residual multiplier {codec.scale:g}, which is what the stream receives."
-        )
+        notes.append(f"Multiplied by the residual multiplier {codec.scale:g}, which is what the stream receives.")
     if isinstance(codec, c.Heads) and codec.third is not None:
         notes.append(f"The {('first', 'second', 'last')[codec.third]} third of one fused projection.")
     if isinstance(codec, c.Interleaved):
@@ -70,9 +74,7 @@ def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
     if site.name == "mlp_out" and family.mlp_post:
         notes.append(f"After the post-norm {family.mlp_post}.")
     if site.name == "head_out":
-        notes.append(
-            "Computed from z and the output projection; the heads sum to attn_out less the output bias."
-        )
+        notes.append("Computed from z and the output projection; the heads sum to attn_out less the output bias.")
     if site.name in ("attn_out", "mlp_out") and (family.attn_writes or family.mlp_writes):
         notes.append("Taken at the projection, because the sub-layer's own output may contain the residual.")
     if site.name in ("scores", "pattern") and family.sinks:

@@ -119,9 +119,7 @@ def _gathered(values: Tensor, ids: list[tuple[int, ...]], combine: str) -> Tenso
     rows = []
     for row, members in zip(values, ids, strict=True):
         chosen = row[list(members)]
-        rows.append(
-            {"mean": chosen.mean, "sum": chosen.sum, "lse": lambda c=chosen: c.logsumexp(-1)}[combine]()
-        )
+        rows.append({"mean": chosen.mean, "sum": chosen.sum, "lse": lambda c=chosen: c.logsumexp(-1)}[combine]())
     return torch.stack(rows)
 
 
@@ -154,9 +152,7 @@ class _KL(Metric):
         reference = getattr(self.reference, "logits", self.reference)
         if reference.dim() == 3:
             if reference.shape[1] > 1 and self.position != -1:
-                raise MetricError(
-                    "kl at another position than the last takes a reference of shape (rows, vocabulary)."
-                )
+                raise MetricError("kl at another position than the last takes a reference of shape (rows, vocabulary).")
             columns = batch.last_columns if reference.shape[1] == batch.width else [-1] * len(reference)
             reference = reference[range(len(reference)), columns]
         if reference.shape[0] not in (1, len(batch)):
@@ -187,9 +183,7 @@ class _OverPrompt(Metric):
     def _computation(self, batch: Batch, token: TokenId) -> Callable[[Tensor, list[int]], Tensor]:
         short = [i for i, n in enumerate(batch.lengths) if n < 2]
         if short:
-            raise MetricError(
-                f"{self.kind} needs a next token to predict: prompt {short[0]} has only one token."
-            )
+            raise MetricError(f"{self.kind} needs a next token to predict: prompt {short[0]} has only one token.")
 
         def compute(logits: Tensor, rows: list[int]) -> Tensor:
             ids, mask = batch.ids[rows], batch.mask[rows]
@@ -264,9 +258,7 @@ class _Normalised(Metric):
         import torch
 
         inner = self.metric.bind(batch, token)
-        clean, corrupt = (
-            torch.as_tensor(v).reshape(-1).expand(len(batch)) for v in (self.clean, self.corrupt)
-        )
+        clean, corrupt = (torch.as_tensor(v).reshape(-1).expand(len(batch)) for v in (self.clean, self.corrupt))
         if bool((clean == corrupt).any()):
             raise MetricError(
                 "cannot normalise: clean and corrupt have the same value, so there is nothing to restore."

@@ -132,9 +132,7 @@ class Model:
 
     # -- words and tokens ---------------------------------------------------------------------------------------
 
-    def prompt(
-        self, text: Any, *, spans: Mapping[str, Any] | None = None, add_special_tokens: bool = True
-    ) -> Prompt:
+    def prompt(self, text: Any, *, spans: Mapping[str, Any] | None = None, add_special_tokens: bool = True) -> Prompt:
         """A prompt from text (or ids), with named spans: `model.prompt("…", spans={"subject": "Eiffel Tower"})`."""
         if isinstance(text, Prompt):
             return text
@@ -204,13 +202,9 @@ class Model:
         self._put(session, edits)
         collected = Collected(graph=grad)
         collected.ask(session, wanted)
-        whole = any(site.name == "logits" for site in wanted) or any(
-            a.site.name == "logits" for a in session.actions
-        )
+        whole = any(site.name == "logits" for site in wanted) or any(a.site.name == "logits" for a in session.actions)
         if logits is None and not wanted:
-            raise SiteError(
-                "nothing was asked for: give capture=[...], or logits='all', 'last' or positions."
-            )
+            raise SiteError("nothing was asked for: give capture=[...], or logits='all', 'last' or positions.")
         keep = None if logits is None or whole else keeper(logit_columns(batch, logits), batch.width)
         with torch.set_grad_enabled(grad):
             out = self._forward(
@@ -233,9 +227,7 @@ class Model:
             for edit in resolved([*self.edits, *edits], self.anatomy):
                 session.edit(edit)
 
-    def _forward(
-        self, session: Session, batch: Batch, *, frozen_: bool = False, **options: Any
-    ) -> Tensor | None:
+    def _forward(self, session: Session, batch: Batch, *, frozen_: bool = False, **options: Any) -> Tensor | None:
         start = options.get("start")
         if start is not None:
             self._check_start(start, batch)
@@ -313,9 +305,7 @@ class Model:
     def _metric_columns(bound: Bound, batch: Batch) -> list[list[int]] | None:
         return None if bound.where == "all" else logit_columns(batch, bound.where)
 
-    def measure(
-        self, prompt: Any, metric: Any, *, edits: Sequence[Edit] = (), padding: Padding = "right"
-    ) -> Tensor:
+    def measure(self, prompt: Any, metric: Any, *, edits: Sequence[Edit] = (), padding: Padding = "right") -> Tensor:
         """A metric's value for each row, logits computed only where it reads them."""
         import torch
 
@@ -385,9 +375,7 @@ class Model:
         out.texts = None if self.tokenizer is None else [self.tokenizer.decode(row) for row in new]
         return out
 
-    def sweep(
-        self, prompt: Any, variants: Mapping[Any, Sequence[Edit]], metric: Any, **options: Any
-    ) -> SweepResult:
+    def sweep(self, prompt: Any, variants: Mapping[Any, Sequence[Edit]], metric: Any, **options: Any) -> SweepResult:
         """A metric under many lists of edits, answered keyed like `variants`; see `innerworks.model.sweep.sweep`."""
         from innerworks.model.sweep import sweep
 

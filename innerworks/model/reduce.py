@@ -29,7 +29,9 @@ def attention_to(key: int) -> Callable[[Tensor], Tensor]:
 
 def norm(values: Tensor) -> Tensor:
     """The length of each vector, in at least float32."""
-    return (values.float() if values.dtype.itemsize < 4 else values).norm(dim=-1)
+    precise = values.float() if values.dtype.itemsize < 4 else values
+    length: Tensor = precise.norm(dim=-1)
+    return length
 
 
 def mean(*dims: int) -> Callable[[Tensor], Tensor]:

@@ -1,1 +1,5 @@
-"""TODO"""
+"""The registry: what techniques there are, what each eats, and where the survey describes it."""
+
+from innerworks.registry.technique import Cost, Technique, technique, techniques
+
+__all__ = ["Cost", "Technique", "technique", "techniques"]

@@ -36,9 +36,7 @@ class Artifact:
 
     def __post_init__(self) -> None:
         check_name(self.kind, "the kind of an artifact")
-        frozen = {
-            check_name(name, "a tensor"): _frozen(name, tensor) for name, tensor in self.tensors.items()
-        }
+        frozen = {check_name(name, "a tensor"): _frozen(name, tensor) for name, tensor in self.tensors.items()}
         object.__setattr__(self, "tensors", MappingProxyType(frozen))
         object.__setattr__(self, "config", jsonable(self.config, "config"))
 
@@ -71,15 +69,12 @@ def _frozen(name: str, tensor: Any) -> Any:
     if is_torch_tensor(tensor):
         if str(tensor.layout) != "torch.strided" or tensor.device.type == "meta":
             raise InnerworksError(
-                f"tensor {name!r} is {tensor.layout} on {tensor.device}; "
-                "an artifact keeps dense tensors with data"
+                f"tensor {name!r} is {tensor.layout} on {tensor.device}; an artifact keeps dense tensors with data"
             )
         return tensor.detach().clone()
     array = np.asarray(tensor)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise InnerworksError(
-            f"tensor {name!r} is of type {array.dtype}; an artifact keeps numbers and bools"
-        )
+        raise InnerworksError(f"tensor {name!r} is of type {array.dtype}; an artifact keeps numbers and bools")
     is_already_frozen = not array.flags.writeable and array.base is None and array.dtype.isnative
     if is_already_frozen:
         return array

@@ -18,9 +18,7 @@ def dataframe(result: Result, name: str | None) -> Any:
     for kind in (result.data, result.tables, result.graphs):
         for key, item in kind.items():
             if key in parts:
-                raise InnerworksError(
-                    f"{key!r} names two things in this result; take it from .data or .tables"
-                )
+                raise InnerworksError(f"{key!r} names two things in this result; take it from .data or .tables")
             parts[key] = item
     if name is None:
         if len(parts) != 1:

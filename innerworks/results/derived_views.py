@@ -37,9 +37,7 @@ def array_view(array: Any, name: str) -> View:
         return View.tokens(array.coords["token"].values.tolist(), array.values, label=name, title=name)
     if array.ndim == 1 and is_real and array.size > 1:
         dim = str(array.dims[0])
-        return View.series(
-            {name: array.values}, dim_labels(array, dim), x_title=dim, y_title=name, title=name
-        )
+        return View.series({name: array.values}, dim_labels(array, dim), x_title=dim, y_title=name, title=name)
     if array.ndim == 2 and is_real and array.size:
         row, column = map(str, array.dims)
         return View.heatmap(

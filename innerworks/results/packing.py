@@ -39,8 +39,7 @@ def _stored(array: AnyArray, name: str) -> AnyArray:
     """The array in a number type that the tensor file has: little-endian, contiguous, complex as pairs."""
     if array.dtype.name not in _STORED_AS:
         raise InnerworksError(
-            f"{name} is of type {array.dtype}, which is not saved; "
-            f"use one of {', '.join(_STORED_AS)}, or text"
+            f"{name} is of type {array.dtype}, which is not saved; use one of {', '.join(_STORED_AS)}, or text"
         )
     native = np.array(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if array.dtype.kind == "c":

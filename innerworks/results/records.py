@@ -33,8 +33,7 @@ def check_header(record: Any, format_name: str, newest: int, where: str) -> None
     schema = field(record, "schema", int, where)
     if schema > newest:
         raise FileError(
-            f"{where} was written by a newer innerworks "
-            f"(schema {schema}, this one reads up to {newest}); upgrade"
+            f"{where} was written by a newer innerworks (schema {schema}, this one reads up to {newest}); upgrade"
         )
     if schema < 1:
         raise FileError(f"{where} has the schema {schema}, which never existed; the file is broken")
@@ -132,9 +131,7 @@ def table_from(record: Any, where: str, unpack: Unpack) -> Table:
 def graph_record(graph: Graph) -> dict[str, Any]:
     """A graph as JSON."""
     return {
-        "nodes": [
-            {"id": node.id, "label": node.label, "attributes": node.attributes} for node in graph.nodes
-        ],
+        "nodes": [{"id": node.id, "label": node.label, "attributes": node.attributes} for node in graph.nodes],
         "edges": [
             {
                 "source": edge.source,

@@ -45,9 +45,7 @@ class Result:
         for part, kind in (("tables", Table), ("graphs", Graph), ("views", View)):
             for name, item in getattr(self, part).items():
                 if not isinstance(item, kind):
-                    raise InnerworksError(
-                        f"{part}[{name!r}] is a {type(item).__name__}, not a {kind.__name__}"
-                    )
+                    raise InnerworksError(f"{part}[{name!r}] is a {type(item).__name__}, not a {kind.__name__}")
         for part in ("data", "tables", "graphs", "views"):
             named = getattr(self, part)
             object.__setattr__(self, part, {check_name(name, part): item for name, item in named.items()})

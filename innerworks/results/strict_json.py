@@ -90,9 +90,7 @@ def _refuse_constant(text: str) -> float:
 def parse_json(text: str | bytes, name: str) -> Any:
     """Parse text that may be hostile; `name` is what the error calls it."""
     if len(text) > SIZE_LIMIT:
-        raise FileError(
-            f"{name} is {len(text):,} bytes, more than the {SIZE_LIMIT:,} that are read; not opened"
-        )
+        raise FileError(f"{name} is {len(text):,} bytes, more than the {SIZE_LIMIT:,} that are read; not opened")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except RecursionError:
@@ -114,9 +112,7 @@ def read_json_file(path: Path) -> Any:
 def field(record: Any, name: str, kinds: type | tuple[type, ...], where: str) -> Any:
     """One required field of a JSON object, of one of the given types."""
     if not isinstance(record, dict):
-        raise FileError(
-            f"{where} should be a JSON object and is a {type(record).__name__}; the file is broken"
-        )
+        raise FileError(f"{where} should be a JSON object and is a {type(record).__name__}; the file is broken")
     if name not in record:
         raise FileError(f"{where} has no {name!r}; the file is broken or was not written by innerworks")
     value = record[name]

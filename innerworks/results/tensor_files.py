@@ -84,9 +84,7 @@ def read_tensors(path: Path, torch_names: set[str] | None = None) -> dict[str, A
                 for name in sorted(names & (torch_names or set())):
                     found[name] = file.get_tensor(name).clone()
     except (SafetensorError, OSError, OverflowError, ValueError) as problem:
-        raise FileError(
-            f"{path} is not a whole safetensors file ({problem}); copy or save it again"
-        ) from problem
+        raise FileError(f"{path} is not a whole safetensors file ({problem}); copy or save it again") from problem
     return found
 
 

@@ -26,8 +26,7 @@ def _require(
         array = arrays[name]
         if array.ndim != len(names):
             raise InnerworksError(
-                f"a {kind} view's {name!r} has dimensions {', '.join(names)}; "
-                f"it was given shape {array.shape}"
+                f"a {kind} view's {name!r} has dimensions {', '.join(names)}; it was given shape {array.shape}"
             )
         for dim, size in zip(names, array.shape, strict=True):
             first, expected = sizes.setdefault(dim, (name, size))

@@ -19,16 +19,12 @@ def every_view() -> dict[str, View]:
     grid[1, 2] = np.nan
     text = np.array(["x", "y", "z"], dtype=object)
     return {
-        "tokens": View.tokens(
-            TOKENS, values(), special=[True] + [False] * 7, print_values=True, title="strip"
-        ),
+        "tokens": View.tokens(TOKENS, values(), special=[True] + [False] * 7, print_values=True, title="strip"),
         "heatmap": View.heatmap(grid, range(4), list("abcdef"), row_title="layer", column_title="head"),
         "series": View.series({"a": [1, 2, np.nan, 4], "b": [4, 3, 2, 1]}, x_title="layer", title="lines"),
         "table": View.table({"name": ["x", None], "value": [1.5, np.nan], "whole": [1, 2]}, title="rows"),
         "card": View.card("facts", {"a": 1, "b": [1, None, "<b>"], "c": {"d": float("nan")}}),
-        "attention": View(
-            "attention", {"pattern": np.eye(3)[None], "heads": text[:1], "queries": text, "keys": text}
-        ),
+        "attention": View("attention", {"pattern": np.eye(3)[None], "heads": text[:1], "queries": text, "keys": text}),
         "lens": View(
             "lens",
             {

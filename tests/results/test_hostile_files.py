@@ -166,9 +166,7 @@ def test_tensor_files_that_lie(fitted, content):
         open_artifact(fitted)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x01", struct.pack("<Q", 2**63) + b"{}", struct.pack("<Q", 99) + b"{}"]
-)
+@pytest.mark.parametrize("content", [b"", b"\x01", struct.pack("<Q", 2**63) + b"{}", struct.pack("<Q", 99) + b"{}"])
 def test_a_header_longer_than_the_file_is_called_truncated(fitted, content):
     (fitted / "tensors.safetensors").write_bytes(content)
     with pytest.raises(FileError, match=f"truncated.*the file has {len(content)}; copy or save it again"):
@@ -182,9 +180,7 @@ def test_tensors_that_disagree_with_the_json(fitted):
         ({"w": ("I32", [2, 3], 24)}, "has int32"),
         ({}, "has no tensor 'w'"),
     ]:
-        header = {
-            n: {"dtype": d, "shape": s, "data_offsets": [0, size]} for n, (d, s, size) in tensors.items()
-        }
+        header = {n: {"dtype": d, "shape": s, "data_offsets": [0, size]} for n, (d, s, size) in tensors.items()}
         data = b"\0" * sum(size for _, _, size in tensors.values())
         (fitted / "tensors.safetensors").write_bytes(safetensors(header, data))
         with pytest.raises(FileError, match=sentence):

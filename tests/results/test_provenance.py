@@ -29,9 +29,7 @@ def test_importing_and_asking_for_versions_loads_nothing_heavy():
         "print([m for m in ('torch', 'transformers', 'xarray', 'pandas', 'rich', 'safetensors') "
         "if m in sys.modules])"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=Path.cwd()
-    )
+    found = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=Path.cwd())
     assert found.stdout.strip() == "[]", found.stderr
 
 

@@ -90,9 +90,7 @@ def hostile_result():
         "g": graph_view(Graph([Node(ATTACK, ATTACK)], [Edge(ATTACK, ATTACK)]), ATTACK),
     }  # fmt: skip
     provenance = Provenance(ATTACK, {ATTACK: ATTACK}, ATTACK, ATTACK, 0, {ATTACK: ATTACK}, created=ATTACK)
-    return Result(
-        views=views, checks=[Check(ATTACK, 1.0, 2.0, note=ATTACK)], provenance=provenance, title=ATTACK
-    )
+    return Result(views=views, checks=[Check(ATTACK, 1.0, 2.0, note=ATTACK)], provenance=provenance, title=ATTACK)
 
 
 @pytest.mark.parametrize(
@@ -255,9 +253,7 @@ def test_long_lines_keep_their_peaks():
     assert min(heights) == pytest.approx(12.0)
 
 
-@pytest.mark.parametrize(
-    "span", [(0, 1), (-3.5, 1.3), (0, 24), (1e-7, 3e-7), (1e9, 5e9), (2, 2), (0, 0), (-5, -4.9)]
-)
+@pytest.mark.parametrize("span", [(0, 1), (-3.5, 1.3), (0, 24), (1e-7, 3e-7), (1e9, 5e9), (2, 2), (0, 0), (-5, -4.9)])
 def test_ticks_are_few_round_and_cover(span):
     found = ticks(*span, 5)
     assert 2 <= len(found) <= 9

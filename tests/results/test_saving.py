@@ -35,9 +35,7 @@ def test_a_result_comes_back_whole(tmp_path):
     assert after.tables["best"]["head"] == ["L9H6", None]
     assert same_array(after.tables["best"]["score"], before.tables["best"]["score"])
     assert repr(after.graphs) == repr(before.graphs)
-    assert {n: v.to_json() for n, v in after.views.items()} == {
-        n: v.to_json() for n, v in before.views.items()
-    }
+    assert {n: v.to_json() for n, v in after.views.items()} == {n: v.to_json() for n, v in before.views.items()}
     assert after.text(300) == before.text(300)
     assert sorted(os.listdir(tmp_path / "r")) == ["arrays.safetensors", "result.json"]
 

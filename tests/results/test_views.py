@@ -24,9 +24,7 @@ def test_views_come_back_from_json(kind):
         found = after.arrays[name]
         assert found.dtype == array.dtype
         assert found.shape == array.shape
-        same = (
-            found.tolist() == array.tolist() if array.dtype == object else found.tobytes() == array.tobytes()
-        )
+        same = found.tolist() == array.tolist() if array.dtype == object else found.tobytes() == array.tobytes()
         assert same, name
 
 

@@ -2,6 +2,7 @@
 
 from innerworks.model.anatomy.anatomy import Anatomy, module_tree
 from innerworks.model.anatomy.families import FAMILIES, family_named
+from innerworks.model.anatomy.guess import guess
 from innerworks.model.anatomy.record import Experts, Family, Fused, Refusal, Setting, Split
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Setting",
     "Split",
     "family_named",
+    "guess",
     "module_tree",
 ]

@@ -105,16 +105,13 @@ class Anatomy:
 
     def _find(self, start: nn.Module, path: str) -> nn.Module:
         try:
-            found = start.get_submodule(path)
+            return start.get_submodule(path)
         except AttributeError:
-            found = None  # type: ignore[assignment]
-        if found is None:
             raise AnatomyError(
                 f"the record of {self.family.model_type!r} expects a module {path!r} in "
                 f"{type(start).__name__}, which has none. Its modules are:\n{module_tree(start)}\n"
                 "Pass a corrected record with load(..., family=dataclasses.replace(record, ...))."
-            )
-        return found
+            ) from None
 
     def size(self, dim: str) -> int:
         """How long a dimension of a site's tensor is."""
@@ -144,9 +141,7 @@ class Anatomy:
             return site
         if site.name in self.missing:
             have = ", ".join(k for k in KINDS if k not in self.missing)
-            raise SiteError(
-                f"{self.family.model_type} has no {site.name}: {self.missing[site.name]}. It has: {have}."
-            )
+            raise SiteError(f"{self.family.model_type} has no {site.name}: {self.missing[site.name]}. It has: {have}.")
         if site.layer is not None:
             pick(site.layer, self.n_layers, "layer")
         if site.unit is not None and site.kind.unit is not None and site.basis is None:
@@ -159,9 +154,7 @@ class Anatomy:
         if not site.kind.layered:
             return [site]
         if site.layer is None:
-            raise SiteError(
-                f"at.{site.name} is in every layer: write at.{site.name}[5], or at.{site.name}[:] for all."
-            )
+            raise SiteError(f"at.{site.name} is in every layer: write at.{site.name}[5], or at.{site.name}[:] for all.")
         layers = pick(site.layer, self.n_layers, "layer")
         return [site.on(layer) for layer in layers]
 
@@ -188,10 +181,7 @@ def _missing(anatomy: Anatomy) -> list[tuple[str, str]]:
         kinds = ("router", "router_weights", "router_index", "expert_neurons", "expert_out")
         out += [(kind, "it is not a mixture of experts") for kind in kinds]
     else:
-        out += [
-            (k, "its neurons are in experts: see at.expert_neurons")
-            for k in ("neuron_pre", "neurons", "gate")
-        ]
+        out += [(k, "its neurons are in experts: see at.expert_neurons") for k in ("neuron_pre", "neurons", "gate")]
     if family.up is None and family.experts is None:
         out += [(kind, "its MLP's neurons are not known") for kind in ("neuron_pre", "neurons")]
     if family.gate is None and family.experts is None:

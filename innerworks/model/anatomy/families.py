@@ -59,6 +59,7 @@ gptj = Family(
     parallel=True,
     norm="layer",
     rotary_pairs="neighbours",
+    score_scale=Setting("scale_attn", inverse=True),
     inner_attention="_attn",
     tuple_blocks=True,
 )
@@ -84,6 +85,7 @@ opt = Family(
 bloom = Family(
     model_type="bloom",
     blocks="transformer.h",
+    embed_norm="transformer.word_embeddings_layernorm",
     final_norm="transformer.ln_f",
     attn="self_attention",
     qkv=Fused("self_attention.query_key_value", "per_head"),
@@ -96,6 +98,7 @@ bloom = Family(
     norm="layer",
     rotary=False,
     alibi=True,
+    score_scale=Setting("inv_norm_factor"),
     takes_positions=False,
     tuple_blocks=True,
     refusals=(Refusal("apply_residual_connection_post_layernorm", True, _POST_LN),),

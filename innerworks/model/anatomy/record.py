@@ -68,12 +68,14 @@ class Family:
     Paths from `blocks` to `final_norm` start at the model, all others at a block; an empty path is the block.
     `attn_writes` and `mlp_writes` name the module whose output is the true contribution to the stream (before
     `residual_scale`): a post-norm where there is one, the projection where the module's own output already
-    contains the residual. Every field has a default that fits a Llama.
+    contains the residual. `score_scale` is read from the attention module, other settings from the config.
+    Every field has a default that fits a Llama.
     """
 
     model_type: str
     blocks: str = "model.layers"
     pos_embed: str | None = None
+    embed_norm: str | None = None
     final_norm: str | None = "model.norm"
     attn: str = "self_attn"
     mlp: str = "mlp"
@@ -98,6 +100,7 @@ class Family:
     embed_scale: float | Setting = 1.0
     logit_scale: float | Setting = 1.0
     logit_softcap: Setting | None = None
+    score_scale: Setting = Setting("scaling")
     score_softcap: Setting | None = None
     sinks: str | None = None
     sliding: Setting | None = None

@@ -42,7 +42,7 @@ def zero(site: Site | str) -> v.Zero:
     return v.Zero(at(site))
 
 
-def set(site: Site | str, value: Any) -> v.Set:  # noqa: A001
+def set(site: Site | str, value: Any) -> v.Set:
     """Put `value` there: a tensor that broadcasts to what the site selects, or a Run to take its values from."""
     place = at(site)
     tensor, layered = _values(place, value)
@@ -73,9 +73,7 @@ def resample(site: Site | str, source: Any, seed: int = 0) -> v.Resample:
     place = at(site)
     tensor, layered = _values(place, source)
     if layered:
-        raise EditError(
-            f"resample takes one layer at a time: use a list of edits, one for each layer of {place}."
-        )
+        raise EditError(f"resample takes one layer at a time: use a list of edits, one for each layer of {place}.")
     return v.Resample(place, bank=tensor, seed=seed)
 
 

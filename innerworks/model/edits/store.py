@@ -40,22 +40,16 @@ def to_parts(edits: Sequence[v.Edit]) -> tuple[dict[str, Any], dict[str, Tensor]
     rows, tensors = [], {}
     for i, edit in enumerate(edits):
         if edit.op not in _OPS:
-            raise EditError(
-                f"{edit} holds a Python function, which cannot be saved: use another kind of edit."
-            )
+            raise EditError(f"{edit} holds a Python function, which cannot be saved: use another kind of edit.")
         for name, tensor in edit.tensors().items():
             tensors[f"{i}.{name}"] = tensor.detach().contiguous()
         row: dict[str, Any] = {"op": edit.op, "site": str(edit.site), "options": dict(edit.options())}
         basis = edit.site.basis
         if basis is not None:
             if not isinstance(basis, Linear):
-                raise EditError(
-                    f"{edit} goes through the basis {basis.name!r}, which does not know how to be saved."
-                )
+                raise EditError(f"{edit} goes through the basis {basis.name!r}, which does not know how to be saved.")
             row["basis"] = basis.name
-            tensors.update(
-                {f"{i}.basis.{name}": t.detach().contiguous() for name, t in basis.tensors().items()}
-            )
+            tensors.update({f"{i}.basis.{name}": t.detach().contiguous() for name, t in basis.tensors().items()})
         rows.append(row)
     return {"version": _VERSION, "edits": rows}, tensors
 

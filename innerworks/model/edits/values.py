@@ -227,10 +227,8 @@ class ProjectOut(Edit):
 
         rows = self.directions.to(x)
         if rows.shape[-1] != x.shape[-1]:
-            raise EditError(
-                f"{self}: directions of length {rows.shape[-1]} at a site of {x.shape[-1]} features."
-            )
-        q = torch.linalg.qr(rows.mT).Q
+            raise EditError(f"{self}: directions of length {rows.shape[-1]} at a site of {x.shape[-1]} features.")
+        q: Tensor = torch.linalg.qr(rows.mT).Q
         return x - (x @ q) @ q.mT
 
     def tensors(self) -> Mapping[str, Tensor]:
@@ -249,7 +247,7 @@ class Swap(Valued):
         """X with the subspace's part taken from the values."""
         import torch
 
-        q = torch.linalg.qr(self.directions.to(x).mT).Q
+        q: Tensor = torch.linalg.qr(self.directions.to(x).mT).Q
         return x + ((_fit(self.value, x, self) - x) @ q) @ q.mT
 
     def tensors(self) -> Mapping[str, Tensor]:

@@ -28,9 +28,7 @@ def as_capture(capture: Any, anatomy: Anatomy) -> dict[Site, Reducer | None]:
     found: dict[Site, Reducer | None] = {}
     for site, reducer in named:
         if not isinstance(site, (Site, str)):
-            raise SiteError(
-                f"{site!r} is not a site: capture takes sites such as at.z[5] or 'z.5', or a dict of them."
-            )
+            raise SiteError(f"{site!r} is not a site: capture takes sites such as at.z[5] or 'z.5', or a dict of them.")
         for one in anatomy.concrete(at(site)):
             found[one] = reducer
     return found

@@ -46,9 +46,7 @@ def decoding_config(
     eos = own.eos_token_id if stop_at_eos else None
     first_eos = eos[0] if isinstance(eos, list) else eos
     pad = own.pad_token_id if own.pad_token_id is not None else first_eos
-    sampling = {
-        k: v for k, v in {"temperature": temperature, "top_p": top_p, "top_k": top_k}.items() if v is not None
-    }
+    sampling = {k: v for k, v in {"temperature": temperature, "top_p": top_p, "top_k": top_k}.items() if v is not None}
     return GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=sample,

@@ -102,7 +102,6 @@ def generate(
 def generated_layout(batch: Batch, new: list[list[int]], fed: int) -> Layout:
     """Positions over prompt and continuation, as far as they were fed to the model."""
     lengths = [
-        min(n + len(extra), fed - start)
-        for n, extra, start in zip(batch.lengths, new, batch.starts, strict=True)
+        min(n + len(extra), fed - start) for n, extra, start in zip(batch.lengths, new, batch.starts, strict=True)
     ]
     return Layout(batch.starts, lengths, lambda row, name: batch.prompts[row].positions(name))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import MetricError
 from innerworks.model.engine.run import Run
-from innerworks.model.sites import Site, pick
+from innerworks.model.sites import Site
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +65,5 @@ def in_basis(site: Site, gradient: Tensor, values: Tensor) -> Tensor:
     with torch.enable_grad():
         through = (site.basis.decode(coordinates) * gradient).sum()
     found = torch.autograd.grad(through, coordinates)[0]
-    if site.feature is None:
-        return found
-    picked = pick(site.feature, found.shape[-1], "feature")
-    return found[..., picked[0] if isinstance(site.feature, int) else picked]
+    where = site.chosen(found.shape[-1])
+    return found if where is None else found[..., where]

@@ -121,9 +121,7 @@ class Run:
         columns = {}
         if site.pos is not None:
             ends: dict[str, Any] = (
-                {"query": site.pos.query, "key": site.pos.key}
-                if isinstance(site.pos, Edge)
-                else {windows[1]: site.pos}
+                {"query": site.pos.query, "key": site.pos.key} if isinstance(site.pos, Edge) else {windows[1]: site.pos}
             )
             for dim, selector in ends.items():
                 found = self.layout.columns(selector)
@@ -135,18 +133,14 @@ class Run:
             index = index_of(site, dims, values.shape, self.layout, rows, columns, windows[0], values.device)
             assert index is not None
             values = values[index]
-        if site.basis is None:
-            return values
-        coordinates = site.basis.encode(values)
-        if site.feature is None:
-            return coordinates
-        chosen = pick(site.feature, coordinates.shape[-1], "feature")
-        return coordinates[..., chosen[0] if isinstance(site.feature, int) else chosen]
+        return site.coordinates(values)
 
     @staticmethod
     def _windows(site: Site, values: Tensor) -> tuple[dict[str, Window], str]:
         dims = site.kind.dims or ("batch", "pos", "d")
-        sizes = {d: Window(0, values.shape[dims.index(d)]) for d in ("pos", "query", "key") if d in dims}
+        sizes: dict[str, Window] = {
+            d: Window(0, values.shape[dims.index(d)]) for d in ("pos", "query", "key") if d in dims
+        }
         return sizes, "query" if "query" in dims else "pos"
 
     def indices(self, site: Site, dim: str) -> list[int]:

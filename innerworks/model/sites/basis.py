@@ -66,9 +66,7 @@ def subspace(name: str, rows: Any) -> Linear:
     if write.dim() != 2:
         raise SiteError(f"a subspace takes a k×d matrix of directions, got shape {tuple(write.shape)}.")
     if torch.linalg.matrix_rank(write.detach().double()) < write.shape[0]:
-        raise SiteError(
-            f"the {write.shape[0]} directions of {name!r} are linearly dependent: drop the redundant ones."
-        )
+        raise SiteError(f"the {write.shape[0]} directions of {name!r} are linearly dependent: drop the redundant ones.")
     return Linear(name, torch.linalg.pinv(write).mT, write)
 
 
@@ -94,9 +92,7 @@ def rotation(name: str, matrix: Any) -> Linear:
         raise SiteError(f"a rotation takes a square matrix, got shape {tuple(r.shape)}.")
     off = (r.detach() @ r.detach().mT - torch.eye(r.shape[0], dtype=r.dtype, device=r.device)).abs().max()
     if off > 1e-3:
-        raise SiteError(
-            f"the rows of {name!r} are not orthonormal (off by {off:.2g}): use subspace() instead."
-        )
+        raise SiteError(f"the rows of {name!r} are not orthonormal (off by {off:.2g}): use subspace() instead.")
     return Linear(name, r, r)
 
 

@@ -105,9 +105,7 @@ def _parse(text: str, bases: Mapping[str, Basis]) -> Site:
     module = _MODULE.fullmatch(text)
     found = module or _SITE.fullmatch(text)
     if found is None:
-        raise SiteError(
-            f"cannot read {text!r} as a site. Examples: z.5.3@-1, resid_post.:@subject, pattern.5.3@(4,2)."
-        )
+        raise SiteError(f"cannot read {text!r} as a site. Examples: z.5.3@-1, resid_post.:@subject, pattern.5.3@(4,2).")
     if module is not None:
         site = Site("module", path=module["path"], end=module["end"] or "output")
     else:
@@ -119,9 +117,7 @@ def _parse(text: str, bases: Mapping[str, Basis]) -> Site:
         site = site @ _position(found["pos"])
     if found["basis"] is not None:
         if found["basis"] not in bases:
-            raise SiteError(
-                f"{text!r} needs the basis {found['basis']!r}: pass it as at(text, bases={{name: basis}})."
-            )
+            raise SiteError(f"{text!r} needs the basis {found['basis']!r}: pass it as at(text, bases={{name: basis}}).")
         feature = None if found["feature"] is None else _selector(found["feature"])
         site = site.via(bases[found["basis"]], feature)
     return site

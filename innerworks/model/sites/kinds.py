@@ -60,9 +60,7 @@ _ROWS = (
     Kind("head_out", ("batch", "pos", "head", "d"), "what each head writes to the stream", unit="head"),
     Kind("attn_out", _STREAM, "what attention adds to the stream"),
     Kind("mlp_out", _STREAM, "what the MLP adds to the stream"),
-    Kind(
-        "neuron_pre", _NEURONS, "neurons before the non-linearity (gated: the linear branch)", unit="neuron"
-    ),
+    Kind("neuron_pre", _NEURONS, "neurons before the non-linearity (gated: the linear branch)", unit="neuron"),
     Kind("gate", _NEURONS, "the gate branch before its non-linearity (gated MLPs)", unit="neuron"),
     Kind("neurons", _NEURONS, "neurons as the down projection reads them", unit="neuron"),
     Kind("router", ("batch", "pos", "expert"), "the router's logits (mixture of experts)", unit="expert"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from innerworks.errors import SiteError
 
@@ -74,10 +74,10 @@ def as_selector(value: Any, what: str) -> Selector:
         if not members:
             raise SiteError(f"an empty list selects no {what}: leave it out, or use [:] for all.")
         return members
-    return _refuse(value, what)
+    _refuse(value, what)
 
 
-def _refuse(value: Any, what: str) -> Any:
+def _refuse(value: Any, what: str) -> NoReturn:
     raise SiteError(f"{value!r} is not a {what}: give a number, a list of numbers, or a slice.")
 
 

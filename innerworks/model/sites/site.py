@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from innerworks.errors import SiteError
 from innerworks.model.sites.kinds import KINDS, Kind, kind_named
-from innerworks.model.sites.selectors import Edge, Position, Role, Selector, Span, as_position, as_selector
+from innerworks.model.sites.selectors import (
+    Edge,
+    Position,
+    Role,
+    Selector,
+    Span,
+    as_position,
+    as_selector,
+    pick,
+)
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from innerworks.model.sites.basis import Basis
 
 __all__ = ["Extent", "Site"]
@@ -57,9 +68,7 @@ class Site:
             units = f"a layer and a {kind.unit}" if kind.unit else "a layer"
             raise SiteError(f"at.{self.name}[...] takes {units}, got {parts!r}.")
         layer = as_selector(parts[0], "layer")
-        unit = (
-            None if len(parts) == 1 or parts[1] == slice(None) else as_selector(parts[1], kind.unit or "unit")
-        )
+        unit = None if len(parts) == 1 or parts[1] == slice(None) else as_selector(parts[1], kind.unit or "unit")
         return replace(self, layer=layer, unit=unit)
 
     def __matmul__(self, position: Any) -> Site:
@@ -68,9 +77,7 @@ class Site:
 
     def via(self, basis: Basis, feature: Any = None) -> Site:
         """The same place in other coordinates (a direction, a subspace, a rotation, latents), all or some of them."""
-        return replace(
-            self, basis=basis, feature=None if feature is None else as_selector(feature, "feature")
-        )
+        return replace(self, basis=basis, feature=None if feature is None else as_selector(feature, "feature"))
 
     @property
     def output(self) -> Site:
@@ -91,6 +98,21 @@ class Site:
     def whole(self) -> Site:
         """The same place with no unit, position or basis chosen."""
         return replace(self, unit=None, pos=None, basis=None, feature=None)
+
+    def coordinates(self, values: Tensor) -> Tensor:
+        """The values in this site's coordinates (all of them, or the chosen features); as they are without a basis."""
+        if self.basis is None:
+            return values
+        found = self.basis.encode(values)
+        where = self.chosen(found.shape[-1])
+        return found if where is None else found[..., where]
+
+    def chosen(self, size: int) -> int | list[int] | None:
+        """Which of `size` features the site selects, or None for all."""
+        if self.feature is None:
+            return None
+        found = pick(self.feature, size, "feature")
+        return found[0] if isinstance(self.feature, int) else found
 
     def on(self, layer: int) -> Site:
         """The same site in one layer."""
@@ -113,9 +135,7 @@ class Site:
     def each_head(self, extent: Extent) -> Iterator[Site]:
         """One site for every layer and head (or key-value head, neuron or expert, whichever the kind has)."""
         if self.kind.unit is None:
-            raise SiteError(
-                f"{self} has no heads; sites with heads: q, k, v, q_rot, k_rot, scores, pattern, z, …"
-            )
+            raise SiteError(f"{self} has no heads; sites with heads: q, k, v, q_rot, k_rot, scores, pattern, z, …")
         return self.each(extent, "layer", self.kind.unit)
 
     def each_position(self, extent: Extent) -> Iterator[Site]:

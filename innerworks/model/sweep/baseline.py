@@ -31,9 +31,7 @@ class Baseline:
     streams: dict[int, Tensor]
 
 
-def run_baseline(
-    model: Model, batch: Batch, bound: Bound, begins: Iterable[int], sites: Iterable[Site]
-) -> Baseline:
+def run_baseline(model: Model, batch: Batch, bound: Bound, begins: Iterable[int], sites: Iterable[Site]) -> Baseline:
     """One forward: the metric, the input of each beginning block, and the values at the sites given."""
     session = model.session(batch)
     for edit in model.resolved(()):

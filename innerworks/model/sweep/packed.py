@@ -38,9 +38,7 @@ def can_pack(anatomy: Anatomy, length: int, standing: Sequence[Any]) -> bool:
     """Whether packing is exact on this model: no ALiBi, no window shorter than the prompt, no placed standing edits."""
     family = anatomy.family
     window = family.setting("sliding", anatomy.config) if family.sliding is not None else None
-    placed = any(
-        e.site.pos is not None or "pos" not in e.site.kind.dims or e.site.name == "k_rot" for e in standing
-    )
+    placed = any(e.site.pos is not None or "pos" not in e.site.kind.dims or e.site.name == "k_rot" for e in standing)
     return not family.alibi and (window is None or window >= length) and not placed
 
 
@@ -94,9 +92,7 @@ def _cache(keys: Sequence[tuple[Tensor, Tensor]]) -> Any:
 class _Pack:
     """Which token of the packed row is which position of which variant."""
 
-    def __init__(
-        self, anatomy: Anatomy, packed: Sequence[Suffix], end: int, streams: dict[int, Tensor]
-    ) -> None:
+    def __init__(self, anatomy: Anatomy, packed: Sequence[Suffix], end: int, streams: dict[int, Tensor]) -> None:
         self.anatomy = anatomy
         self.packed = packed
         self.end = end
@@ -116,23 +112,19 @@ class _Pack:
             for suffix, tokens in zip(self.packed, self.tokens, strict=True)
         ]
         count = len(rows)
-        return Layout(
-            (0,) * count, (length,) * count, lambda _, name: prompt.prompts[0].positions(name), rows
-        )
+        return Layout((0,) * count, (length,) * count, lambda _, name: prompt.prompts[0].positions(name), rows)
 
     def batch(self, prompt: Batch) -> Batch:
         """The packed ids and positions as one row."""
-        from innerworks.model.batch import Batch
-
         import torch
+
+        from innerworks.model.batch import Batch
 
         columns = torch.tensor(
             [p for suffix in self.packed for p in range(suffix.first, self.end)], device=prompt.ids.device
         )
         ids = prompt.ids[:, columns]
-        return Batch(
-            prompt.prompts, ids, torch.ones_like(ids), prompt.positions[:, columns], (0,), (self.total,)
-        )
+        return Batch(prompt.prompts, ids, torch.ones_like(ids), prompt.positions[:, columns], (0,), (self.total,))
 
     def mask(self, like: Tensor) -> Tensor:
         """(1, 1, tokens, prompt + tokens), zero where a token may look and the lowest number elsewhere."""

@@ -63,9 +63,7 @@ def row_bytes(model: Model, width: int, kept: int) -> int:
     return int(activations + kept * a.n_vocab * (size + 8))
 
 
-def suffixes(
-    model: Model, batch: Batch, row: int, variants: Sequence[Variant], bound: Bound
-) -> list[Suffix] | None:
+def suffixes(model: Model, batch: Batch, row: int, variants: Sequence[Variant], bound: Bound) -> list[Suffix] | None:
     """The variants with their first edited position on one prompt, if packing is exact and pays; else None."""
     if bound.where == "all" or not can_pack(model.anatomy, batch.lengths[row], model.resolved(())):
         return None

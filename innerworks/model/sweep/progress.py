@@ -10,9 +10,7 @@ __all__ = ["watching"]
 
 
 @contextmanager
-def watching(
-    progress: bool | Callable[[int, int], None] | None, total: int
-) -> Iterator[Callable[[int, int], None]]:
+def watching(progress: bool | Callable[[int, int], None] | None, total: int) -> Iterator[Callable[[int, int], None]]:
     """A function to call with (done, total); a bar where stderr is a terminal, unless told otherwise."""
     if callable(progress):
         yield progress

@@ -49,11 +49,7 @@ class SweepResult(Mapping[Any, "Tensor"]):
         """All values, (variants, prompts), in the order of the keys."""
         import torch
 
-        return (
-            torch.stack(list(self.found.values()))
-            if self.found
-            else self.baseline.new_empty(0, len(self.baseline))
-        )
+        return torch.stack(list(self.found.values())) if self.found else self.baseline.new_empty(0, len(self.baseline))
 
     def __repr__(self) -> str:
         how = ", ".join(f"{n} {plan}" for plan, n in self.plans.items())

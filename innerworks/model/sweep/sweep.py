@@ -233,11 +233,7 @@ class _Work:
         while todo:
             chunk = chunks(todo, lambda s: s.variant.begin, lambda s: end - s.first, self.limits.tokens)[0]
             self._check_cancel()
-            probe = (
-                [Suffix(Variant("", (), chunk[0].variant.begin), min(s.first for s in chunk))]
-                if first
-                else []
-            )
+            probe = [Suffix(Variant("", (), chunk[0].variant.begin), min(s.first for s in chunk))] if first else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_packed(  # type: ignore[misc]
                     self.model, prompt, row, [*chunk, *probe], self.bound, streams, keys
@@ -272,9 +268,7 @@ class _Work:
                     f"not enough memory for a single variant of {self.batch.width} tokens x {len(self.batch)} prompts: "
                     "sweep fewer or shorter prompts at a time, or load the model in a smaller dtype."
                 ) from error
-            self.limits.tokens = min(
-                self.limits.tokens, max(1, size * self.batch.width * len(self.batch) // 2)
-            )
+            self.limits.tokens = min(self.limits.tokens, max(1, size * self.batch.width * len(self.batch) // 2))
         return None
 
     def _check_cancel(self) -> None:

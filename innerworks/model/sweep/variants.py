@@ -77,12 +77,7 @@ def first_position(variant: Variant, layout: Layout, row: int) -> int | None:
     found = []
     for edit in variant.edits:
         site = edit.site
-        if (
-            site.pos is None
-            or isinstance(site.pos, Edge)
-            or "pos" not in site.kind.dims
-            or site.name == "k_rot"
-        ):
+        if site.pos is None or isinstance(site.pos, Edge) or "pos" not in site.kind.dims or site.name == "k_rot":
             return None
         found += layout.positions(site.pos, row)
     return min(found, default=None)

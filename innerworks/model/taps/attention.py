@@ -48,9 +48,7 @@ def _softmaxes() -> tuple[Any, ...]:
 class AttentionTap:
     """One attention module while it is being looked into; `process` reads and edits by place."""
 
-    def __init__(
-        self, module: Any, places: set[str], inner: str | None, process: Process, edits: Edits
-    ) -> None:
+    def __init__(self, module: Any, places: set[str], inner: str | None, process: Process, edits: Edits) -> None:
         self.module = module
         self.places = places
         self.inner = inner
@@ -79,9 +77,7 @@ class AttentionTap:
             patches.wrap(self.module, "forward", self._watched)
         if self.places & {"q_rot", "k_rot"}:
             if self.inner is None:
-                raise BackendError(
-                    f"{type(self.module).__name__} does not show its rotated queries and keys."
-                )
+                raise BackendError(f"{type(self.module).__name__} does not show its rotated queries and keys.")
             patches.wrap(self.module, self.inner, self._with_rotated)
 
     def _install_interface(self, patches: Patches, inside: bool) -> None:
@@ -100,9 +96,7 @@ class AttentionTap:
         switched._innerworks_tap = (self, backend)
         patches.set(self.module, "config", switched)
 
-    def _with_rotated(
-        self, original: Callable[..., Any], query: Any, key: Any, *args: Any, **kwargs: Any
-    ) -> Any:
+    def _with_rotated(self, original: Callable[..., Any], query: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
         return original(self.process("q_rot", query), self.process("k_rot", key), *args, **kwargs)
 
     def _watched(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -123,9 +117,7 @@ class AttentionTap:
         scores = self.process("scores", scores)
         return self.process("pattern", function(scores, *args[1:], **kwargs))
 
-    def attend(
-        self, backend: str, module: Any, q: Any, k: Any, v: Any, mask: Any, kwargs: dict[str, Any]
-    ) -> Any:
+    def attend(self, backend: str, module: Any, q: Any, k: Any, v: Any, mask: Any, kwargs: dict[str, Any]) -> Any:
         """The layer's attention: its own backend, with what we read and edit."""
         q, k = self.process("q_rot", q), self.process("k_rot", k)
         if not self.places & {"scores", "pattern"}:
@@ -175,18 +167,14 @@ def _own(backend: str, module: Any) -> Callable[..., Any]:
     return eager  # type: ignore[no-any-return]
 
 
-def _additive(
-    mask: Tensor | None, query: Tensor, key: Tensor, module: Any, is_causal: bool | None
-) -> Tensor | None:
+def _additive(mask: Tensor | None, query: Tensor, key: Tensor, module: Any, is_causal: bool | None) -> Tensor | None:
     """The mask SDPA was given (or implied), as the eager function adds it to the scores."""
     import torch
 
     lowest = torch.finfo(query.dtype).min
     if mask is not None:
         return (
-            mask
-            if mask.dtype != torch.bool
-            else torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, lowest)
+            mask if mask.dtype != torch.bool else torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, lowest)
         )
     causal = is_causal if is_causal is not None else getattr(module, "is_causal", True)
     rows, columns = query.shape[2], key.shape[2]

@@ -68,9 +68,7 @@ class Tokens(Codec):
 
     def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
         """Of the scaled contribution."""
-        shaped = (
-            gradient if gradient.dim() != 2 else gradient.reshape(session.entries, -1, gradient.shape[-1])
-        )
+        shaped = gradient if gradient.dim() != 2 else gradient.reshape(session.entries, -1, gradient.shape[-1])
         return shaped if self.scale == 1.0 else shaped / self.scale
 
 
@@ -166,11 +164,11 @@ class NormScale(Codec):
     def __init__(self, norm: Any, centred: bool) -> None:
         self.norm = norm
         self.centred = centred
-        self.eps = float(getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", 0.0))
+        self.eps = float(getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", None) or 0.0)
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """The denominator, from the norm's input, in at least float32."""
-        x = session.scratch[id(self.norm)]
+        x: Tensor = session.scratch[id(self.norm)]
         x = x.float() if x.dtype.itemsize < 4 else x
         if self.centred:
             x = x - x.mean(-1, keepdim=True)
@@ -219,9 +217,7 @@ class HeadWrites(Codec):
         if self.post is not None:
             x = session.scratch[id(self.post)].float()
             eps = float(getattr(self.post, "eps", None) or self.post.variance_epsilon)
-            factor = (x.pow(2).mean(-1, keepdim=True) + eps).rsqrt() * (
-                self.post.weight.float() + self.offset
-            )
+            factor = (x.pow(2).mean(-1, keepdim=True) + eps).rsqrt() * (self.post.weight.float() + self.offset)
             written = written * factor.unsqueeze(-2).to(written.dtype)
         return written if self.scale == 1.0 else written * self.scale
 
@@ -269,7 +265,7 @@ class ExpertWrites(Codec):
         order = session.expert_order
         in_order = neurons if order is None else neurons[order.argsort()]
         ids = chosen.reshape(-1)
-        out = raw.new_empty(ids.shape[0], raw.shape[-1])
+        out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
         for expert in ids.unique().tolist():
             mine = ids == expert
             down = self.experts.down_proj[expert]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import BackendError, NotFiredError
 from innerworks.model.edits.values import Context, Edit
-from innerworks.model.sites import Edge, Site, pick
+from innerworks.model.sites import Edge, Site
 from innerworks.model.taps.attention import AttentionTap, function_watch
 from innerworks.model.taps.layout import Columns, Layout, Window, index_of
 from innerworks.model.taps.patched import Patches
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Action", "Session", "Stop"]
 
 
-class Stop(Exception):  # noqa: N818
+class Stop(Exception):
     """Raised inside the model when everything asked for has been seen."""
 
 
@@ -59,6 +59,7 @@ class Session:
         self.expert_order: Tensor | None = None
         self.kept: dict[int, Tensor] = {}
         self.may_stop = False
+        self.first_row = 0
         self._waiting = 0
         self._edited: dict[int, set[int] | None] = {}
 
@@ -145,18 +146,8 @@ class Session:
         if index is None:
             return
         chosen = values[index] if index else values
-        action.reader(self._in_basis(action.site, chosen))
+        action.reader(action.site.coordinates(chosen))
         action.fired = True
-
-    @staticmethod
-    def _in_basis(site: Site, values: Tensor) -> Tensor:
-        if site.basis is None:
-            return values
-        coordinates = site.basis.encode(values)
-        if site.feature is None:
-            return coordinates
-        picked = pick(site.feature, coordinates.shape[-1], "feature")
-        return coordinates[..., picked[0] if isinstance(site.feature, int) else picked]
 
     def _edit(self, action: Action, original: Tensor, current: Tensor) -> Tensor:
         import torch
@@ -171,7 +162,7 @@ class Session:
         self._note_edited(action, rows)
         context = Context(
             action.site.layer if isinstance(action.site.layer, int) else None,
-            tuple(r - rows.start for r in rows),
+            tuple(r - rows.start + self.first_row for r in rows),
             lambda: self._positions(action, rows, current),
         )
         if not index:
@@ -185,12 +176,10 @@ class Session:
         if site.basis is None:
             return edit.apply(x, context)
         before = site.basis.encode(x)
-        after = before
-        if site.feature is None:
+        where = site.chosen(before.shape[-1])
+        if where is None:
             after = edit.apply(before, context)
         else:
-            picked = pick(site.feature, before.shape[-1], "feature")
-            where: Any = picked[0] if isinstance(site.feature, int) else picked
             after = before.clone()
             after[..., where] = edit.apply(before[..., where], context)
         return x + (site.basis.decode(after) - site.basis.decode(before)).to(x.dtype)
@@ -200,9 +189,7 @@ class Session:
             key = id(action.point.module)
             entries = {self.layout.batch_entry(r) for r in rows}
             known = self._edited.setdefault(key, set())
-            self._edited[key] = (
-                None if known is None or len(entries | known) >= self.entries else known | entries
-            )
+            self._edited[key] = None if known is None or len(entries | known) >= self.entries else known | entries
 
     def edited_entries(self, module: Any) -> list[int] | None:
         """Which batch entries' scores or pattern were edited in this pass: None for all."""
@@ -219,10 +206,7 @@ class Session:
             size = current.shape[action.point.dims.index(dim)]
             found = [list(range(size)) for _ in rows]
         offset = self._windows(action, current)[dim].offset
-        return [
-            [self._position_at(row, c + offset) for c in columns]
-            for row, columns in zip(rows, found, strict=True)
-        ]
+        return [[self._position_at(row, c + offset) for c in columns] for row, columns in zip(rows, found, strict=True)]
 
     def _position_at(self, row: int, column: int) -> int:
         if self.layout.packed is not None:
@@ -248,9 +232,7 @@ class Session:
         if not dims:
             dims = ("batch", "pos", "d")[: values.dim()]
         windows = self._windows(action, values)
-        return index_of(
-            action.site, dims, values.shape, self.layout, rows, action.columns, windows, values.device
-        )
+        return index_of(action.site, dims, values.shape, self.layout, rows, action.columns, windows, values.device)
 
     def _done(self, actions: Sequence[Action]) -> None:
         if self.may_stop:

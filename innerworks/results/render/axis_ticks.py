@@ -25,7 +25,5 @@ def tick_text(value: float, step: float) -> str:
         return "0"
     if max(abs(value), step) >= 1e6 or step < 1e-4:
         return f"{value:.3g}"
-    decimals = next(
-        (places for places in range(7) if abs(round(step, places) - step) < 1e-9 * max(step, 1e-3)), 6
-    )
+    decimals = next((places for places in range(7) if abs(round(step, places) - step) < 1e-9 * max(step, 1e-3)), 6)
     return f"{value:.{decimals}f}"

@@ -117,7 +117,5 @@ def _titles(grid: Grid, view: View) -> str:
     if view.state.get("row_title"):
         y = grid.top + grid.height / 2
         turn = f'transform="rotate(-90 11 {y:.1f})"'
-        parts.append(
-            f'<text class="iw-axis" x="11" y="{y:.1f}" {turn}>{escape(view.state["row_title"])}</text>'
-        )
+        parts.append(f'<text class="iw-axis" x="11" y="{y:.1f}" {turn}>{escape(view.state["row_title"])}</text>')
     return "".join(parts)

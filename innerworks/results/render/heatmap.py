@@ -67,9 +67,7 @@ class _Painter:
         values = self.view.arrays["values"]
         rows = []
         for row in range(self.grid.rows):
-            cells = "".join(
-                self._cell(float(values[row, column]), row, column) for column in range(self.grid.columns)
-            )
+            cells = "".join(self._cell(float(values[row, column]), row, column) for column in range(self.grid.columns))
             rows.append(f'<g transform="translate(0 {row * self.grid.cell_height:.2f})">{cells}</g>')
         return "".join(rows)
 
@@ -91,9 +89,7 @@ class _Painter:
         if grid.cell_width < 36 or grid.cell_height < 16 or grid.rows * grid.columns > 600:
             return ""
         contrast = "iw-cell iw-hi" if abs(strength) >= INVERT_FROM else "iw-cell"
-        return (
-            f'<text class="{contrast}" x="{x:.1f}" y="{y:.1f}">{number_among(value, self.scale.limit)}</text>'
-        )
+        return f'<text class="{contrast}" x="{x:.1f}" y="{y:.1f}">{number_among(value, self.scale.limit)}</text>'
 
 
 def _hatch(left: float, width: float, height: float) -> str:

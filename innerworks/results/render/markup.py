@@ -69,8 +69,7 @@ def svg_picture(inside: str, label: str, width: float, height: float) -> str:
 def display_width(text: str) -> int:
     """How many terminal columns a text takes; East Asian wide characters take two."""
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )
 
 

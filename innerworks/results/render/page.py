@@ -43,14 +43,10 @@ def fragment(
     return f'<div class="iw"><style>{STYLE}</style>{_content(views, title, checks, provenance)}</div>'
 
 
-def _content(
-    views: Sequence[View], title: str, checks: Sequence[Check], provenance: Provenance | None
-) -> str:
+def _content(views: Sequence[View], title: str, checks: Sequence[Check], provenance: Provenance | None) -> str:
     origin = f'<p class="iw-origin">{escape(provenance)}</p>' if provenance else ""
     body = "".join(view_html(view) for view in views)
-    return (
-        f"<header><h1>{escape(title)}</h1>{origin}</header>{_checks(checks)}{body}{_provenance(provenance)}"
-    )
+    return f"<header><h1>{escape(title)}</h1>{origin}</header>{_checks(checks)}{body}{_provenance(provenance)}"
 
 
 def _checks(checks: Sequence[Check]) -> str:
@@ -82,7 +78,4 @@ def _provenance(provenance: Provenance | None) -> str:
         "cost": str(provenance.cost),
         "created": provenance.created,
     }
-    return (
-        '<section class="iw-view"><details><summary>Provenance</summary>'
-        f"{facts_html(facts)}</details></section>"
-    )
+    return f'<section class="iw-view"><details><summary>Provenance</summary>{facts_html(facts)}</details></section>'

@@ -35,8 +35,6 @@ def as_columns(view: View) -> tuple[dict[str, Any], int]:
     magnitudes = np.nan_to_num(np.abs(values.astype(float)).ravel(), nan=-1.0, posinf=np.inf)
     order = np.argsort(-magnitudes, kind="stable")[:_LIMIT] if size > _LIMIT else np.arange(size)
     places = np.unravel_index(order, values.shape)
-    columns: dict[str, Any] = {
-        name: view.arrays[name][place] for name, place in zip(labels, places, strict=False)
-    }
+    columns: dict[str, Any] = {name: view.arrays[name][place] for name, place in zip(labels, places, strict=False)}
     columns |= {name: view.arrays[name][places] for name in (*beside, main)}
     return columns, size

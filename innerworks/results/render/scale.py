@@ -56,8 +56,7 @@ class Scale:
         width = side * len(steps)
         marks = [(share, short_number(self.limit * (low + share * (1.0 - low)))) for share in (0.0, 0.5, 1.0)]
         numbers = "".join(
-            f'<text class="iw-col" x="{margin + width * share:.0f}" y="19">{text}</text>'
-            for share, text in marks
+            f'<text class="iw-col" x="{margin + width * share:.0f}" y="19">{text}</text>' for share, text in marks
         )
         return (
             f'<svg class="iw-scale" role="img" aria-label="Colour scale from {marks[0][1]} to {marks[2][1]}" '

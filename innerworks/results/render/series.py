@@ -58,9 +58,7 @@ def series_html(view: View) -> str:
 
 
 def _plot(view: View, y: AnyArray) -> _Plot:
-    bounds = np.concatenate(
-        [y.ravel(), *(view.arrays[b].ravel() for b in ("low", "high") if b in view.arrays)]
-    )
+    bounds = np.concatenate([y.ravel(), *(view.arrays[b].ravel() for b in ("low", "high") if b in view.arrays)])
     finite = bounds[np.isfinite(bounds.astype(float))]
     x = view.arrays["x"]
     y_ticks = ticks(float(finite.min()), float(finite.max()), 5)
@@ -91,9 +89,7 @@ def _frame(view: View, plot: _Plot) -> str:
         parts.append(f'<text class="iw-col" x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 17}">{escape(text)}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     if view.state.get("x_title"):
-        parts.append(
-            f'<text class="iw-axis" x="{middle}" y="{_HEIGHT - 8}">{escape(view.state["x_title"])}</text>'
-        )
+        parts.append(f'<text class="iw-axis" x="{middle}" y="{_HEIGHT - 8}">{escape(view.state["x_title"])}</text>')
     if view.state.get("y_title"):
         y = (_TOP + _HEIGHT - _BOTTOM) / 2
         turn = f'transform="rotate(-90 13 {y})"'
@@ -139,9 +135,7 @@ def _drawn(y: AnyArray) -> AnyArray:
     kept: list[int] = []
     for group in np.array_split(np.arange(len(y)), _DRAWN_POINTS // 2):
         known = group[np.isfinite(y[group])]
-        ends = (
-            {int(known[y[known].argmin()]), int(known[y[known].argmax()])} if known.size else {int(group[0])}
-        )
+        ends = {int(known[y[known].argmin()]), int(known[y[known].argmax()])} if known.size else {int(group[0])}
         kept += sorted(ends)
     return np.array(kept)
 
@@ -178,9 +172,7 @@ def _left_out(y: AnyArray) -> str:
         sentences.append(f"{gaps:,} {plural} not finite and left out of the lines.")
     if y.shape[1] > _DRAWN_POINTS:
         every = -(-y.shape[1] // (_DRAWN_POINTS // 2))
-        sentences.append(
-            f"Of {y.shape[1]:,} points per line, the lowest and the highest of every {every} are drawn."
-        )
+        sentences.append(f"Of {y.shape[1]:,} points per line, the lowest and the highest of every {every} are drawn.")
     return f'<p class="iw-note">{" ".join(sentences)}</p>' if sentences else ""
 
 

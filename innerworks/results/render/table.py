@@ -53,9 +53,7 @@ def card_html(view: View) -> str:
 
 def facts_html(facts: Mapping[str, Any]) -> str:
     """Names and values side by side; nested values are written out."""
-    lines = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{_fact(value)}</dd></div>" for name, value in facts.items()
-    )
+    lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{_fact(value)}</dd></div>" for name, value in facts.items())
     return f'<dl class="iw-card">{lines}</dl>'
 
 

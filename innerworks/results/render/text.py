@@ -130,9 +130,7 @@ def _tenths(strength: float) -> str:
 
 def _strongest_cells(values: AnyArray, rows: list[str], columns: list[str], width: int) -> str:
     magnitudes = np.where(np.isnan(values), -1, np.abs(values)).ravel()
-    order = [
-        flat for flat in np.argsort(-magnitudes, kind="stable")[:_STRONGEST].tolist() if magnitudes[flat] >= 0
-    ]
+    order = [flat for flat in np.argsort(-magnitudes, kind="stable")[:_STRONGEST].tolist() if magnitudes[flat] >= 0]
     found = {
         "row": [rows[flat // len(columns)] for flat in order],
         "column": [columns[flat % len(columns)] for flat in order],
@@ -148,11 +146,7 @@ def _series(view: View, width: int) -> str:
     lines = []
     for name, y in zip(names, np.asarray(view.arrays["y"], dtype=float), strict=True):
         finite = y[np.isfinite(y)]
-        reach = (
-            f"{short_number(finite.min())} … {short_number(finite.max())}"
-            if finite.size
-            else "no finite point"
-        )
+        reach = f"{short_number(finite.min())} … {short_number(finite.max())}" if finite.size else "no finite point"
         spark = _spark(y, max(8, width - name_width - len(reach) - 4))
         lines.append(f"{padded(cut(name, name_width), name_width)}  {spark}  {reach}")
     x = view.arrays["x"]
@@ -165,9 +159,7 @@ def _series(view: View, width: int) -> str:
 def _spark(y: AnyArray, width: int) -> str:
     """One block per point, or per group of points, whose mean it shows."""
     groups = [y] if not len(y) else np.array_split(y, min(width, len(y)))
-    means = [
-        float(group[np.isfinite(group)].mean()) if np.isfinite(group).any() else math.nan for group in groups
-    ]
+    means = [float(group[np.isfinite(group)].mean()) if np.isfinite(group).any() else math.nan for group in groups]
     known = [mean for mean in means if not math.isnan(mean)]
     if not known:
         return ""

@@ -1,0 +1,9 @@
+"""Prompts and pairs of prompts as values: tokens, their text, places with names, and whose words they are."""
+
+from innerworks.model.tokens.limits import check
+from innerworks.model.tokens.pair import Pair
+from innerworks.model.tokens.pieces import visible
+from innerworks.model.tokens.prompt import Prompt
+from innerworks.model.tokens.target import single_token
+
+__all__ = ["Pair", "Prompt", "check", "single_token", "visible"]

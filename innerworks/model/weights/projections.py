@@ -1,0 +1,65 @@
+"""How projections lie in their modules, seen as matrices [input, output] that rows are multiplied with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from innerworks.errors import AnatomyError
+from innerworks.model.anatomy.record import Fused
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from innerworks.model.anatomy import Anatomy
+
+__all__ = ["bias_of", "head_columns", "matrix_of", "output_rows", "qkv_projection"]
+
+
+def matrix_of(projection: Any) -> Tensor:
+    """A linear module's weight as a view [input, output]."""
+    weight: Tensor = projection.weight.detach()
+    if not weight.is_floating_point():
+        raise AnatomyError(
+            f"{type(projection).__name__} stores quantised weights ({weight.dtype}), which are no matrix to "
+            "look at: load the model without quantisation, or dequantise it."
+        )
+    return weight if type(projection).__name__ == "Conv1D" else weight.T
+
+
+def bias_of(projection: Any) -> Tensor:
+    """A linear module's bias [output]; zeros where it has none."""
+    bias = getattr(projection, "bias", None)
+    if bias is not None:
+        found: Tensor = bias.detach()
+        return found
+    matrix = matrix_of(projection)
+    return matrix.new_zeros(matrix.shape[1])
+
+
+def qkv_projection(anatomy: Anatomy, layer: int, which: str) -> Any:
+    """The module that computes "q", "k" or "v"."""
+    qkv = anatomy.family.qkv
+    path = qkv.path if isinstance(qkv, Fused) else {"q": qkv.q, "k": qkv.k, "v": qkv.v}[which]
+    return anatomy.part(layer, path)
+
+
+def head_columns(anatomy: Anatomy, which: str, head: int, width: int) -> slice:
+    """Where a query head's "q", "k" or "v" lies among the `width` outputs of its projection.
+
+    Heads that share keys and values are given their group's.
+    """
+    heads = anatomy.n_heads if which == "q" else anatomy.n_kv_heads
+    group = head * heads // anatomy.n_heads
+    qkv, third = anatomy.family.qkv, "qkv".index(which)
+    if not isinstance(qkv, Fused):
+        size = width // heads
+        return slice(group * size, (group + 1) * size)
+    size = width // (3 * heads)
+    start = third * heads + group if qkv.layout == "thirds" else 3 * group + third
+    return slice(start * size, (start + 1) * size)
+
+
+def output_rows(anatomy: Anatomy, head: int, width: int) -> slice:
+    """Where a head's values lie among the `width` inputs of the output projection."""
+    size = width // anatomy.n_heads
+    return slice(head * size, (head + 1) * size)
