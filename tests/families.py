@@ -112,6 +112,8 @@ def build(
                 else:
                     scale = 0.35 if parameter.dim() > 1 else 0.2
                     parameter.normal_(std=scale)
+    if dtype == torch.float64 and family in MOE:
+        config._experts_implementation = "batched_mm"
     return module.eval().to(dtype)
 
 

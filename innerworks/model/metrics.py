@@ -231,7 +231,7 @@ class _Custom(Metric):
             out = self.function(logits if self.every else logits[:, -1])
             if getattr(out, "shape", None) != (logits.shape[0],):
                 raise MetricError(
-                    f"a metric gives one number per row: {logits.shape[0]} expected, got {getattr(out, 'shape', out)!r}."
+                    f"a metric gives one number per row, {logits.shape[0]} here; got {getattr(out, 'shape', out)!r}."
                 )
             return out
 

@@ -69,7 +69,7 @@ def mean(site: Site | str, source: Any, over: tuple[str, ...] = ("batch",)) -> v
 
 
 def resample(site: Site | str, source: Any, seed: int = 0) -> v.Resample:
-    """Resample ablation: each row gets what another row, drawn by the seed, had there in a Run (or tensor, rows first)."""
+    """Resample ablation: each row gets what a row of a Run (or tensor, rows first), drawn by the seed, had there."""
     place = at(site)
     tensor, layered = _values(place, source)
     if layered:

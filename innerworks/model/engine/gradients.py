@@ -42,12 +42,15 @@ def pulled(session: Session, metric: Tensor, kept: Sequence[tuple[Site, Action]]
     """The gradient of the metric's sum at each site that was kept."""
     import torch
 
+    raws = [session.kept[id(action)] for _, action in kept]
+    for (site, _), raw in zip(kept, raws, strict=True):
+        if not raw.is_floating_point():
+            raise MetricError(f"{site} holds whole numbers, so it has no gradient: leave it out.")
     if not metric.requires_grad:
         raise MetricError(
             "this metric has no gradient with respect to these sites: it is not differentiable (rank, accuracy), "
             "or none of the sites comes before it."
         )
-    raws = [session.kept[id(action)] for _, action in kept]
     found = torch.autograd.grad(metric.sum(), raws, allow_unused=True)
     out: dict[Site, Tensor] = {}
     for (site, action), raw, gradient in zip(kept, raws, found, strict=True):

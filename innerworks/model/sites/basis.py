@@ -59,7 +59,7 @@ class Linear:
 
 
 def subspace(name: str, rows: Any) -> Linear:
-    """The span of `rows` (k×d), in their own coordinates: read is the pseudo-inverse, so rows need not be orthonormal."""
+    """The span of `rows` (k×d), in their own coordinates; read is the pseudo-inverse, so any independent rows do."""
     import torch
 
     write = torch.as_tensor(rows)

@@ -55,8 +55,8 @@ class SweepResult(Mapping[Any, "Tensor"]):
         how = ", ".join(f"{n} {plan}" for plan, n in self.plans.items())
         notes = "".join(f"\n  {note}" for note in self.notes)
         return (
-            f"SweepResult({len(self)} variants x {len(self.baseline)} prompt(s) of {self.metric}: {how or 'nothing run'}"
-            f", {self.skipped} skipped, {self.forwards} forwards, spread {self.spread:.1e}){notes}"
+            f"SweepResult({len(self)} variants x {len(self.baseline)} prompt(s) of {self.metric}: "
+            f"{how or 'nothing run'}, {self.skipped} skipped, {self.forwards} forwards, spread {self.spread:.1e}){notes}"
         )
 
 

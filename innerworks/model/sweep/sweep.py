@@ -94,9 +94,9 @@ class _Work:
             if variant.key not in self.done and not touched and changes_nothing(variant, baseline.run):
                 self.done[variant.key] = baseline.values.clone()
                 skipped += 1
+        notes = self._near_ties(baseline)
         baseline.run.captured.clear()
-        result = SweepResult(self.done, baseline.values, metric, skipped, plans=self.plans)
-        result.notes += self._near_ties(baseline)
+        result = SweepResult(self.done, baseline.values, metric, skipped, plans=self.plans, notes=notes)
         try:
             self._run_rest(baseline)
         except KeyboardInterrupt:

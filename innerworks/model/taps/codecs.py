@@ -63,7 +63,7 @@ class Tokens(Codec):
         """Undo the scale, keeping what did not change as it was."""
         if self.scale != 1.0:
             shaped = raw if raw.dim() != 2 else raw.reshape(old.shape)
-            new = (new / self.scale).where(new != old, shaped)
+            new = _exact(new / self.scale, shaped, new != old)
         return new.reshape(raw.shape)
 
     def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
@@ -146,7 +146,7 @@ class Sinks(Codec):
         """The columns of real keys, the sink's as it was."""
         body = raw[..., :-1]
         shifted = new if self.sinks is None else new - self._shift(raw)
-        return _cat([shifted.where(new != old, body), raw[..., -1:]])
+        return _cat([_exact(shifted, body, new != old), raw[..., -1:]])
 
     def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
         """Softmax does not see the shift."""
@@ -180,7 +180,7 @@ class NormScale(Codec):
         ratio = (old / new).reshape(raw.shape[:-1])[..., None]
         bias = getattr(self.norm, "bias", None)
         out = raw * ratio if bias is None else (raw - bias) * ratio + bias
-        return out.to(raw.dtype).where(ratio != 1, raw)
+        return _exact(out.to(raw.dtype), raw, ratio != 1)
 
     def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
         """d output / d scale = -(output - bias) / scale."""
@@ -236,18 +236,19 @@ class HeadWrites(Codec):
 class ExpertRows(Codec):
     """(rows·positions·slots, n) in some order of experts, seen as (rows, positions, slots, n)."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, experts: Any, slots: int) -> None:
+        self.experts = experts
         self.slots = slots
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """In token order."""
-        order = session.expert_order
+        order = session.expert_orders[id(self.experts)]
         shaped = raw if order is None else raw[order.argsort()]
         return shaped.reshape(session.entries, -1, self.slots, raw.shape[-1])
 
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
         """In the experts' order."""
-        order = session.expert_order
+        order = session.expert_orders[id(self.experts)]
         flat = new.reshape(raw.shape)
         return flat if order is None else flat[order]
 
@@ -262,7 +263,7 @@ class ExpertWrites(Codec):
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """(rows, positions, slots, d)."""
         chosen, weights, neurons = session.scratch[id(self.experts)]
-        order = session.expert_order
+        order = session.expert_orders[id(self.experts)]
         in_order = neurons if order is None else neurons[order.argsort()]
         ids = chosen.reshape(-1)
         out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
@@ -284,6 +285,12 @@ class ExpertWrites(Codec):
         """Every chosen expert's write reaches the sum the same way."""
         shaped = gradient.reshape(session.entries, -1, 1, gradient.shape[-1])
         return shaped.expand(*shaped.shape[:2], self.slots, shaped.shape[-1])
+
+
+def _exact(new: Tensor, raw: Tensor, changed: Tensor) -> Tensor:
+    """The new tensor, with raw's very bits where nothing changed; its gradient is the new one's everywhere."""
+    unchanged = raw.detach() + (new - new.detach()) if new.requires_grad else raw
+    return new.where(changed, unchanged)
 
 
 def _cat(parts: list[Tensor]) -> Tensor:

@@ -115,7 +115,7 @@ def index_of(
     windows: dict[str, Window],
     device: Any,
 ) -> tuple[Any, ...] | None:
-    """The index that picks, from a tensor with these dims, what a site selects in some rows; None: not in this chunk."""
+    """The index that picks what a site selects in some rows of a tensor; None where it is in another chunk."""
     unit = site.kind.unit if site.unit is not None else None
     entries: dict[str, list[list[int]]] = {}
     for dim, chosen in columns.items():

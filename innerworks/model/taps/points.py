@@ -139,7 +139,7 @@ def _router(place: Place, element: int) -> Builder:
 def _expert_neurons(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
     assert anatomy.family.experts is not None
     module = anatomy.part(layer, anatomy.family.experts.experts)
-    return Point(module, "gate", c.ExpertRows(anatomy.top_k), dims)
+    return Point(module, "gate", c.ExpertRows(module, anatomy.top_k), dims)
 
 
 def _expert_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:

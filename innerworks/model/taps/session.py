@@ -15,6 +15,7 @@ from innerworks.errors import BackendError, NotFiredError
 from innerworks.model.edits.values import Context, Edit
 from innerworks.model.sites import Edge, Site
 from innerworks.model.taps.attention import AttentionTap, function_watch
+from innerworks.model.taps.codecs import Codec
 from innerworks.model.taps.layout import Columns, Layout, Window, index_of
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.points import Place, Point, point_of
@@ -46,6 +47,16 @@ class Action:
     origin: int = 0
 
 
+@dataclass
+class _Shown:
+    """A site's tensor between its codec's read and write: as it was, as it is by now, and whether we may write into it."""
+
+    codec: Codec
+    before: Tensor
+    values: Tensor
+    ours: bool = False
+
+
 class Session:
     """The actions of one call on one model, and where its rows stand."""
 
@@ -56,7 +67,7 @@ class Session:
         self.window = Window(0, width)
         self.actions: list[Action] = []
         self.scratch: dict[int, Any] = {}
-        self.expert_order: Tensor | None = None
+        self.expert_orders: dict[int, Tensor | None] = {}
         self.kept: dict[int, Tensor] = {}
         self.may_stop = False
         self.first_row = 0
@@ -102,35 +113,33 @@ class Session:
         """A forward pass over columns offset to offset + width is about to start."""
         self.window = Window(offset, width)
         self.scratch.clear()
-        self.expert_order = None
+        self.expert_orders.clear()
         self._edited.clear()
 
     def process(self, actions: Sequence[Action], raw: Tensor) -> Tensor:
         """Do what is due at one point and give back the tensor that should flow on."""
-        shown: tuple[Any, Tensor, Tensor] | None = None
+        shown: _Shown | None = None
         for action in actions:
             if action.keep_graph:
-                raw = self._flush(shown, raw)
+                raw = self._keep(action, self._flush(shown, raw))
                 shown = None
-                raw = self._keep(action, raw)
                 continue
-            if shown is None or shown[0] is not action.point.codec:
+            if shown is None or shown.codec is not action.point.codec:
                 raw = self._flush(shown, raw)
                 old = action.point.codec.read(raw, self)
-                shown = (action.point.codec, old, old)
+                shown = _Shown(action.point.codec, old, old)
             if action.edit is not None:
-                shown = (shown[0], shown[1], self._edit(action, shown[1], shown[2]))
+                self._edit(action, action.edit, shown)
             else:
-                self._read(action, shown[2])
+                self._read(action, shown.values)
         raw = self._flush(shown, raw)
         self._done(actions)
         return raw
 
-    def _flush(self, shown: tuple[Any, Tensor, Tensor] | None, raw: Tensor) -> Tensor:
-        if shown is None or shown[2] is shown[1]:
+    def _flush(self, shown: _Shown | None, raw: Tensor) -> Tensor:
+        if shown is None or shown.values is shown.before:
             return raw
-        out: Tensor = shown[0].write(raw, shown[1], shown[2], self)
-        return out.to(raw.dtype)
+        return shown.codec.write(raw, shown.before, shown.values, self).to(raw.dtype)
 
     def _keep(self, action: Action, raw: Tensor) -> Tensor:
         if action.point.place != "in_place":
@@ -149,15 +158,14 @@ class Session:
         action.reader(action.site.coordinates(chosen))
         action.fired = True
 
-    def _edit(self, action: Action, original: Tensor, current: Tensor) -> Tensor:
+    def _edit(self, action: Action, edit: Edit, shown: _Shown) -> None:
         import torch
 
-        edit = action.edit
-        assert edit is not None
+        current = shown.values
         rows = action.rows if action.rows is not None else range(self.layout.rows)
         index = self._index(action, current, rows)
         if index is None:
-            return current
+            return
         action.fired = True
         self._note_edited(action, rows)
         context = Context(
@@ -166,11 +174,12 @@ class Session:
             lambda: self._positions(action, rows, current),
         )
         if not index:
-            return self._through_basis(action.site, edit, current, context)
-        new = current.clone() if current is original else current
+            shown.values, shown.ours = self._through_basis(action.site, edit, current, context), False
+            return
+        new = current if shown.ours else current.clone()
         chosen = new[index].clone() if torch.is_grad_enabled() else new[index]
         new[index] = self._through_basis(action.site, edit, chosen, context).to(new.dtype)
-        return new
+        shown.values, shown.ours = new, True
 
     def _through_basis(self, site: Site, edit: Edit, x: Tensor, context: Context) -> Tensor:
         if site.basis is None:
@@ -341,7 +350,8 @@ def _watch_order(session: Session, patches: Patches, experts: Any) -> None:
         chosen = given.get("top_k_index", kwargs.get("top_k_index", kwargs.get("router_indices")))
         weights = given.get("top_k_weights", kwargs.get("top_k_weights", kwargs.get("routing_weights")))
         session.scratch[id(experts)] = (chosen, weights)
-        session.expert_order = torch.sort(chosen.reshape(-1))[1] if how == "grouped_mm" else None
+        grouped = how == "grouped_mm"
+        session.expert_orders[id(experts)] = torch.sort(chosen.reshape(-1))[1] if grouped else None
 
     patches.pre_hook(experts, hook)
 

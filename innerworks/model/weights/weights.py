@@ -172,7 +172,7 @@ class Weights(Heads, Neurons, Vocabulary):
         return read @ (written @ at_least_float32(columns).to(written))
 
     def copying_score(self, layer: int, head: int, *, folded: bool = True) -> float:
-        """Σ Re λ / Σ |λ| of W_E W_OV W_U: +1 where attending to tokens raises their logits, -1 where it lowers them.
+        """Σ Re λ / Σ |λ| of W_E W_OV W_U: +1 where attending to tokens raises their logits, -1 where it lowers.
 
         Elhage 2021. The eigenvalues come from a d_head × d_head matrix. NaN where they vanish: a head that
         writes nothing, or nothing that logits read, neither copies nor suppresses.

@@ -67,8 +67,8 @@ def test_ov_and_its_bias_are_what_a_head_writes_at_its_source(family):
         x = normalised(stream(run, layer, "attn"), weights.attn_norm(layer))
         # The first position can only attend to itself (or to a sink), so its z is its own value.
         share = run[at.pattern[layer]][:, head, 0, 0].item()
-        z = run[at.z[layer]][:, 0, head]
-        written = share * (x[:, 0] @ weights.ov(layer, head) + weights.ov_bias(layer, head))
+        z = run[at.z[layer]][0, 0, head]
+        written = share * (x[0, 0] @ weights.ov(layer, head) + weights.ov_bias(layer, head))
         close(written, z @ weights.o(layer, head, folded=True), THROUGH_FLOAT32)
 
 

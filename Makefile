@@ -1,0 +1,83 @@
+# Two commands are enough: `make demo` shows what innerworks does, `make test` proves that it works here.
+# They need Python 3.11 or later, and a package index that pip can reach.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# A busy machine slows torch down many times over if its threads spin while they wait for each other.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs bench clean distclean
+
+help:
+	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
+	@echo "make test       run the tests"
+	@echo "make lint       ruff, mypy and the import layers"
+	@echo "make format     let ruff reformat and fix what it can"
+	@echo "make docs       build the documentation into site/"
+	@echo "make bench      run the benchmarks; ARGS=... is passed on"
+	@echo "make clean      remove what was built; make distclean removes $(VENV) too"
+	@echo "PYTHON=...      the Python to make $(VENV) with, 3.11 or later"
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/indirect_object.py
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --site-dir site
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf report site dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+# -- the environment, made again only when what it is made from changes ---------------------------------------
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@python="$$($(FIND_PYTHON))" && test -n "$$python" && \
+	    { test -x $(BIN)/python || { echo "making $(VENV) with $$python"; "$$python" -m venv $(VENV); }; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
+
+ifdef PYTHON
+CANDIDATES := $(PYTHON)
+else
+CANDIDATES := python3 python python3.14 python3.13 python3.12 python3.11
+endif
+
+# Prints the first candidate that is new enough; otherwise says what was found and fails.
+define FIND_PYTHON
+for python in $(CANDIDATES); do \
+    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+        echo "$$python"; exit 0; \
+    fi; \
+done; \
+echo "innerworks needs Python 3.11 or later. Tried: $(CANDIDATES). Give one: make PYTHON=/path/to/python3.11" >&2; \
+exit 1
+endef

@@ -1,0 +1,43 @@
+"""The documentation as data: its pages, their code blocks, and what each block is said to print."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["PAGES", "ROOT", "Block", "blocks", "text"]
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")))
+
+_FENCE = re.compile(
+    r"(?P<note><!--\s*not run[^>]*-->\n)?"
+    r"^```python\n(?P<code>.*?)^```$"
+    r"(?:\n+<!--\s*prints\s*-->\n```text\n(?P<prints>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One ```python block; `line` is where its code starts in the page."""
+
+    code: str
+    line: int
+    runs: bool
+    prints: str | None
+
+
+def text(page: str) -> str:
+    """A page's markdown."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str) -> list[Block]:
+    """A page's python blocks, in order."""
+    whole = text(page)
+    return [
+        Block(m["code"], whole.count("\n", 0, m.start("code")) + 1, m["note"] is None, m["prints"])
+        for m in _FENCE.finditer(whole)
+    ]

@@ -1,0 +1,61 @@
+"""Every ```python block in the documentation runs, page by page, and prints what the page says it prints.
+
+A block under `<!-- not run: why -->` is only compiled. A ```text block under `<!-- prints -->` is what the block
+before it prints, with … for anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import PAGES, ROOT, Block, blocks
+
+BUNDLED = "smollm2-135m"
+
+
+def parameter(page: str) -> Any:
+    marks = [pytest.mark.weights] if any(BUNDLED in block.code for block in blocks(page)) else []
+    return pytest.param(page, id=page, marks=marks)
+
+
+def compiled(page: str, block: Block) -> Any:
+    # Empty lines in front, so that a traceback names the line of the page.
+    return compile("\n" * (block.line - 1) + block.code, str(ROOT / page), "exec")
+
+
+def printed_as_told(printed: str, told: str) -> bool:
+    pattern = ".*?".join(re.escape(part) for part in told.rstrip().split("…"))
+    return re.fullmatch(pattern, printed.rstrip(), re.DOTALL) is not None
+
+
+@pytest.mark.parametrize("page", [parameter(page) for page in PAGES if blocks(page)])
+def test_the_code_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(page):
+        code = compiled(page, block)
+        if not block.runs:
+            continue
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(code, names)
+        if block.prints is not None:
+            assert printed_as_told(out.getvalue(), block.prints), (
+                f"{page}:{block.line} prints\n{out.getvalue()}\nand the page says\n{block.prints}"
+            )
+
+
+def test_a_page_that_is_wrong_would_be_seen() -> None:
+    assert printed_as_told("a 12 b\n", "a … b\n")
+    assert not printed_as_told("a 12 c\n", "a … b\n")
+    assert not printed_as_told("", "a\n")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_python_fence_is_found(page: str) -> None:
+    assert (ROOT / page).read_text().count("```python") == len(blocks(page))
