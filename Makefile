@@ -3,16 +3,18 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # A busy machine slows torch down many times over if its threads spin while they wait for each other.
 export OMP_WAIT_POLICY ?= PASSIVE
+export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format docs bench clean distclean
 
 help:
 	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
-	@echo "make test       run the tests"
+	@echo "make test       run the tests; ARGS='-k sweep' says which, without it two at a time"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"
@@ -23,6 +25,7 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/python examples/indirect_object.py
 
+test: ARGS ?= -n 2
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -54,15 +57,16 @@ distclean: clean
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@python="$$($(FIND_PYTHON))" && test -n "$$python" && \
 	    { test -x $(BIN)/python || { echo "making $(VENV) with $$python"; "$$python" -m venv $(VENV); }; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@echo "installing innerworks and what it needs into $(VENV) (minutes the first time, never again until they change)"
+	@$(PIP) -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(PIP) -e ".[dev]"
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@$(PIP) -e ".[docs]"
 	@touch $@
 
 ifdef PYTHON

@@ -6,7 +6,6 @@ Run it with `make demo`, or `python examples/indirect_object.py`. It writes repo
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from pathlib import Path
 
@@ -57,9 +56,9 @@ def indirect_object(model: iw.Model) -> iw.Result:
     )
     shares = grid.stacked()[:, 0].reshape(model.n_layers, len(pair.clean))
 
-    hidden = {i: [edit.knockout(at.pattern[:], query=-1, key=i)] for i in range(len(pair.clean) - 1)}
+    hidden = {i: [edit.knockout(at.pattern[:], query=-1, key=i)] for i in range(len(pair.clean))}
     blinded = model.sweep(pair.clean, hidden, difference, progress=False)
-    changes = [float(blinded.effect(i)[0]) if i in hidden else math.nan for i in range(len(pair.clean))]
+    changes = (blinded.stacked() - blinded.baseline)[:, 0]
 
     layers = list(range(model.n_layers))
     tokens = [f"{i} {token}" for i, token in enumerate(pair.clean.tokens)]
@@ -104,7 +103,7 @@ def predictions_table(model: iw.Model, clean: iw.Run, corrupt: iw.Run, count: in
     for name, run in (("clean", clean), ("corrupt", corrupt)):
         probabilities, ids = run.logits[0, -1].softmax(-1).topk(count)
         columns[f"{name}: next token"] = [model.tokenizer.decode([i]) for i in ids.tolist()]
-        columns[f"{name}: probability"] = [round(p, 4) for p in probabilities.tolist()]
+        columns[f"{name}: probability"] = probabilities.tolist()
     return iw.View.table(columns, title="What the model predicts next")
 
 

@@ -153,7 +153,8 @@ class _KL(Metric):
         if reference.dim() == 3:
             if reference.shape[1] > 1 and self.position != -1:
                 raise MetricError("kl at another position than the last takes a reference of shape (rows, vocabulary).")
-            columns = batch.last_columns if reference.shape[1] == batch.width else [-1] * len(reference)
+            own = getattr(self.reference, "batch", batch)
+            columns = own.last_columns if reference.shape[1] == own.width else [-1] * len(reference)
             reference = reference[range(len(reference)), columns]
         if reference.shape[0] not in (1, len(batch)):
             raise MetricError(f"kl: a reference of {reference.shape[0]} rows for {len(batch)} prompts.")

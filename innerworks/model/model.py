@@ -352,7 +352,7 @@ class Model:
 
         batch = self.batch(prompt, padding="left")
         wanted = as_capture(capture, self.anatomy) if capture else {}
-        session = Session(self.anatomy, batch.layout, batch.width)
+        session = Session(self.anatomy, batch.layout.growing(max_new_tokens), batch.width)
         self._put(session, edits)
         config = decoding_config(
             self.module,

@@ -1,4 +1,4 @@
-"""What the pages list is what there is: kinds of site, names of TransformerLens, edits, metrics, views, public names."""
+"""What the pages list is what there is: sites, names of TransformerLens, edits, metrics, views, public names."""
 
 from __future__ import annotations
 

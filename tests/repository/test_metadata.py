@@ -54,7 +54,9 @@ def test_no_dependency_is_declared_for_nothing() -> None:
 def test_constraints_pin_every_dependency_to_one_version() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
-    extras = {normal(re.split(r"[<>=]", line)[0]) for group in PROJECT["optional-dependencies"].values() for line in group}
+    extras = {
+        normal(re.split(r"[<>=]", line)[0]) for group in PROJECT["optional-dependencies"].values() for line in group
+    }
     assert {normal(line.partition("==")[0]) for line in lines} == declared() | extras
 
 

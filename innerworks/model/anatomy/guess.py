@@ -13,7 +13,8 @@ from typing import Any
 
 from innerworks.errors import InnerworksError
 from innerworks.model.anatomy.anatomy import Anatomy
-from innerworks.model.anatomy.record import Family, Split
+from innerworks.model.anatomy.record import Family, NormKind, Split
+from innerworks.model.sites import Site, at
 
 __all__ = ["guess"]
 
@@ -51,20 +52,21 @@ def guess(module: Any) -> tuple[Anatomy | None, str]:
     """An anatomy that passed its own check, or None and the reason."""
     import torch
 
-    found = _record(module)
-    if isinstance(found, str):
-        return None, found
     reason = ""
     with torch.no_grad():
+        found = _record(module)
+        if isinstance(found, str):
+            return None, found
         for parallel in (False, True):
-            family = replace(found, parallel=parallel)
             try:
-                anatomy = Anatomy(module, family)
-                reason = _contradiction(anatomy)
+                anatomy = Anatomy(module, replace(found, parallel=parallel))
+                measured = _Measured(anatomy)
+                reason = measured.contradiction()
             except (InnerworksError, RuntimeError, AttributeError, TypeError, ValueError, KeyError) as error:
                 reason = f"{type(error).__name__}: {error}"
             if not reason:
-                return anatomy, ""
+                scaled = replace(anatomy.family, embed_scale=measured.embed_scale, logit_scale=measured.logit_scale)
+                return Anatomy(module, scaled), ""
     return None, f"the guess does not hold on the model itself ({reason})."
 
 
@@ -104,7 +106,10 @@ def _assemble(module: Any, config: Any, path: str, block: dict[str, Any], attn: 
     final = _first(_FINAL_NORM, trunk)
     first, second = _first(_FIRST_NORM, block), _first(_SECOND_NORM, block)
     norms = [n for n in block if n not in (attn, mlp)]
-    sample = block[first] if first is not None else None
+    a_norm = next((block[n] for n in (first, second) if n is not None), trunk.get(final or ""))
+    kind = None if a_norm is None else _norm_kind(a_norm)
+    if kind is None:
+        return f"its norm, {type(a_norm).__name__}, is neither a LayerNorm nor an RMSNorm that we know."
     q, k, v, out = (f"{attn}.{p}" for p in projections)
     return Family(
         model_type=config.model_type,
@@ -113,22 +118,21 @@ def _assemble(module: Any, config: Any, path: str, block: dict[str, Any], attn: 
         attn=attn,
         mlp=mlp,
         attn_norm=first,
-        mlp_norm=second,
         qkv=Split(q, k, v),
         out=out,
         up=None if up is None else f"{mlp}.{up}",
         gate=None if gate is None or up is None else f"{mlp}.{gate}",
         down=None if down is None else f"{mlp}.{down}",
-        norm="layer" if type(sample).__name__.endswith("LayerNorm") else "rms",
+        norm=kind,
         qk_norm=(f"{attn}.q_norm", f"{attn}.k_norm") if "q_norm" in inside else None,
         rotary="position_embeddings" in _parameters(block[attn]),
-        **_posts(norms, first, second),
         guessed=True,
+        **_after_the_first(norms, second),
     )
 
 
-def _posts(norms: Sequence[str], first: str | None, second: str | None) -> dict[str, Any]:
-    """Post-norms: Gemma's four norms, or OLMo's two that both come after."""
+def _after_the_first(norms: Sequence[str], second: str | None) -> dict[str, Any]:
+    """The norms past the first: before the MLP, or Gemma's three more, or OLMo's two that both come after."""
     if {"pre_feedforward_layernorm", "post_feedforward_layernorm"} <= set(norms):
         return {
             "attn_post": "post_attention_layernorm",
@@ -137,7 +141,28 @@ def _posts(norms: Sequence[str], first: str | None, second: str | None) -> dict[
         }
     if "post_feedforward_layernorm" in norms:
         return {"attn_post": second, "mlp_norm": None, "mlp_post": "post_feedforward_layernorm"}
-    return {}
+    return {"mlp_norm": second}
+
+
+def _norm_kind(norm: Any) -> NormKind | None:
+    """Which formula a norm module follows, found by running it."""
+    import torch
+
+    weight = getattr(norm, "weight", None)
+    if weight is None or weight.dim() != 1:
+        return None
+    x = torch.linspace(-1, 2, 3 * weight.shape[0], device=weight.device, dtype=weight.dtype).view(3, -1).cos()
+    out, bias = norm(x).double(), getattr(norm, "bias", None)
+    out = out if bias is None else out - bias.double()
+    x, gamma = x.double(), weight.double()
+    centred = x - x.mean(-1, keepdim=True)
+    formulas: dict[NormKind, Any] = {
+        "layer": centred / centred.pow(2).mean(-1, keepdim=True).sqrt() * gamma,
+        "rms": x / x.pow(2).mean(-1, keepdim=True).sqrt() * gamma,
+        "rms_plus_one": x / x.pow(2).mean(-1, keepdim=True).sqrt() * (1 + gamma),
+    }
+    scale = max(1.0, float(out.abs().max()))
+    return next((kind for kind, y in formulas.items() if (y - out).abs().max() < 1e-2 * scale), None)
 
 
 def _parameters(module: Any) -> set[str]:
@@ -146,30 +171,87 @@ def _parameters(module: Any) -> set[str]:
     return set(inspect.signature(type(module).forward).parameters)
 
 
-def _contradiction(anatomy: Anatomy) -> str:
-    """What the model's own numbers say against the record; empty if nothing."""
-    import torch
+class _Measured:
+    """The model's own numbers on a few tokens, held against a record."""
 
-    from innerworks.model.model import Model
-    from innerworks.model.sites import at
+    def __init__(self, anatomy: Anatomy) -> None:
+        import torch
 
-    model = Model(anatomy.module, anatomy=anatomy)
-    ids = torch.arange(2, 8)[None] % anatomy.n_vocab
-    sites = [at.embed, at.attn_out[:], at.mlp_out[:], at.resid_post[:], at.head_out[:], at.pattern[:]]
-    run = model.run(ids, capture=sites, nan="allow")
-    plain = anatomy.module(input_ids=ids.to(model.device)).logits
-    scale = run[at.resid_post[:]].abs().max().float()
-    total = run[at.embed]
-    for layer in range(anatomy.n_layers):
-        total = total + run[at.attn_out[layer]] + run[at.mlp_out[layer]]
-        if (total - run[at.resid_post[layer]]).abs().max() > 1e-4 * scale:
-            return f"the contributions do not add up to the stream after block {layer}"
-    bias = getattr(anatomy.part(0, anatomy.family.out), "bias", None)
-    written = run[at.head_out[0]].sum(2) + (0 if bias is None or anatomy.family.attn_post else bias)
-    if (written - run[at.attn_out[0]]).abs().max() > 1e-4 * max(1.0, float(run[at.attn_out[0]].abs().max())):
-        return "the heads do not add up to attention's output"
-    if (run[at.pattern[:]].sum(-1) - 1).abs().max() > 1e-3:
-        return "pattern rows do not sum to one"
-    if (run.logits - plain).abs().max() > 1e-3 * plain.abs().max():
-        return "the logits differ from the model's own"
-    return ""
+        from innerworks.model.model import Model
+
+        self.anatomy = anatomy
+        self.embed_scale = self.logit_scale = 1.0
+        model = Model(anatomy.module, anatomy=anatomy)
+        self.ids = (torch.arange(2, 8)[None] % anatomy.n_vocab).to(model.device)
+        sites = [
+            at.token_embed,
+            at.embed,
+            at.attn_out[:],
+            at.mlp_out[:],
+            at.resid_post[:],
+            at.head_out[:],
+            at.pattern[:],
+        ]
+        sites += [site for site in (at.resid_mid[:], at.final_norm, at.norm_scale["attn", :]) if self._has(site)]
+        self.run = model.run(self.ids, capture=sites, nan="allow")
+
+    def _has(self, site: Site) -> bool:
+        return site.name not in self.anatomy.missing
+
+    def contradiction(self) -> str:
+        """What speaks against the record; empty if nothing."""
+        checks = (self._embedding, self._stream, self._heads, self._patterns, self._logits)
+        return next((reason for reason in (check() for check in checks) if reason), "")
+
+    def _embedding(self) -> str:
+        scale = _factor(self.run[at.embed], self.run[at.token_embed])
+        if scale is None:
+            return "what enters block 0 is not a multiple of the token embeddings"
+        self.embed_scale = scale
+        return ""
+
+    def _stream(self) -> str:
+        run, total = self.run, self.run[at.embed]
+        allowed = 1e-4 * float(run[at.resid_post[:]].abs().max())
+        for layer in range(self.anatomy.n_layers):
+            total = total + run[at.attn_out[layer]]
+            if self._has(at.resid_mid) and (total - run[at.resid_mid[layer]]).abs().max() > allowed:
+                return f"the MLP of block {layer} does not read the stream that attention has written to"
+            total = total + run[at.mlp_out[layer]]
+            if (total - run[at.resid_post[layer]]).abs().max() > allowed:
+                return f"the contributions do not add up to the stream after block {layer}"
+        return ""
+
+    def _heads(self) -> str:
+        family, written = self.anatomy.family, self.run[at.head_out[0]].sum(2)
+        bias = getattr(self.anatomy.part(0, family.out), "bias", None)
+        if bias is not None and family.attn_post is None:
+            written = written + bias
+        out = self.run[at.attn_out[0]]
+        wrong = (written - out).abs().max() > 1e-4 * max(1.0, float(out.abs().max()))
+        return "the heads do not add up to attention's output" if wrong else ""
+
+    def _patterns(self) -> str:
+        rows = self.run[at.pattern[:]].float().sum(-1)
+        return "pattern rows do not sum to one" if (rows - 1).abs().max() > 1e-3 else ""
+
+    def _logits(self) -> str:
+        plain = self.anatomy.module(input_ids=self.ids).logits
+        if (self.run.logits - plain).abs().max() > 1e-3 * plain.abs().max():
+            return "the logits differ from the model's own"
+        if not self._has(at.final_norm):
+            return ""
+        scale = _factor(plain, self.anatomy.unembedding(self.run[at.final_norm]))
+        if scale is None:
+            return "the logits are not a multiple of what the unembedding gives"
+        self.logit_scale = scale
+        return ""
+
+
+def _factor(whole: Any, part: Any) -> float | None:
+    """The number that turns `part` into `whole` everywhere, if there is one."""
+    factor = float((whole.double() * part.double()).sum() / part.double().pow(2).sum())
+    off = (whole - part * factor).abs().max() > 1e-3 * whole.abs().max()
+    if off:
+        return None
+    return 1.0 if abs(factor - 1) < 1e-4 else factor

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from innerworks.errors import AnatomyError
 
-__all__ = ["Experts", "Family", "Fused", "Refusal", "Setting", "Split"]
+__all__ = ["Experts", "Family", "Fused", "NormKind", "Refusal", "Setting", "Split"]
+
+NormKind = Literal["layer", "rms", "rms_plus_one"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Family:
     attn_writes: str = ""
     mlp_writes: str = ""
     parallel: bool | Setting = False
-    norm: Literal["layer", "rms", "rms_plus_one"] = "rms"
+    norm: NormKind = "rms"
     qk_norm: tuple[str, str] | None = None
     rotary: bool = True
     rotary_pairs: Literal["halves", "neighbours"] = "halves"

@@ -37,6 +37,20 @@ def _values(site: Site, source: Any) -> tuple[Tensor, bool]:
     return torch.as_tensor(source), False
 
 
+def _independent(directions: Any) -> Tensor:
+    """Directions as k×d; an error where they are dependent, since their span would come out too large."""
+    import torch
+
+    rows = torch.as_tensor(directions)
+    rows = rows[None] if rows.dim() == 1 else rows
+    if rows.dim() != 2 or torch.linalg.matrix_rank(rows.detach().double()) < rows.shape[0]:
+        raise EditError(
+            f"directions of shape {tuple(rows.shape)} are not one direction (d) or several independent ones (k×d): "
+            "drop those that are zero or follow from the others."
+        )
+    return rows
+
+
 def zero(site: Site | str) -> v.Zero:
     """Zero ablation: `edit.zero(at.z[9, 6])`."""
     return v.Zero(at(site))
@@ -60,12 +74,29 @@ def mean(site: Site | str, source: Any, over: tuple[str, ...] = ("batch",)) -> v
     """Mean ablation: the mean of a Run's (or tensor's) values over its rows, or over ("batch", "pos")."""
     place = at(site)
     tensor, layered = _values(place, source)
-    dims = ["layer", *place.kind.dims] if layered else list(place.kind.dims)
+    dims = ["layer", *place.remaining_dims] if layered else list(place.remaining_dims)
     for dim in over:
         if dim not in dims:
             raise EditError(f"mean over {dim!r}: {place} has the dimensions {', '.join(dims)}.")
-        tensor = tensor.mean(dims.index(dim), keepdim=True)
-    return v.Mean(place, value=tensor, layered=layered)
+    axes = [dims.index(dim) for dim in over]
+    real = _real_tokens(place, source, tensor, dims, over)
+    if real is None:
+        return v.Mean(place, value=tensor.mean(axes, keepdim=True), layered=layered)
+    total = tensor.where(real, 0.0).sum(axes, keepdim=True)
+    return v.Mean(place, value=total / real.sum(axes, keepdim=True), layered=layered)
+
+
+def _real_tokens(place: Site, source: Any, tensor: Tensor, dims: list[str], over: tuple[str, ...]) -> Tensor | None:
+    """Which values of a Run with padding are tokens', in the tensor's shape; None where all are."""
+    if place.pos is not None or not hasattr(source, "captured") or not source.batch.padded:
+        return None
+    if "pos" not in over or source.mask.shape[1] != tensor.shape[dims.index("pos")]:
+        raise EditError(
+            f"the prompts behind {place} have {min(source.batch.lengths)} to {max(source.batch.lengths)} tokens, so "
+            'their positions do not correspond: take over=("batch", "pos"), or name positions such as @ -1.'
+        )
+    shape = [n if dim in ("batch", "pos") else 1 for dim, n in zip(dims, tensor.shape, strict=True)]
+    return source.mask.bool().reshape(shape).expand(tensor.shape)  # type: ignore[no-any-return]
 
 
 def resample(site: Site | str, source: Any, seed: int = 0) -> v.Resample:
@@ -81,7 +112,12 @@ def noise(site: Site | str, std: float, seed: int = 0) -> v.Noise:
     """Add Gaussian noise; causal tracing's corruption when put on a subject's embeddings."""
     if not std >= 0:
         raise EditError(f"noise takes a standard deviation of at least 0, got {std!r}.")
-    return v.Noise(at(site), std=float(std), seed=seed)
+    place = at(site)
+    if "query" in place.kind.dims:
+        raise EditError(
+            f"noise on {place} would depend on how prompts are padded: put it on queries or keys (q, k, q_rot, k_rot)."
+        )
+    return v.Noise(place, std=float(std), seed=seed)
 
 
 def add(site: Site | str, value: Any, factor: float = 1.0) -> v.Add:
@@ -98,20 +134,14 @@ def scale(site: Site | str, factor: Any) -> v.Scale:
 
 def project_out(site: Site | str, directions: Any) -> v.ProjectOut:
     """Remove the part along one direction (d) or several (k×d)."""
-    import torch
-
-    rows = torch.as_tensor(directions)
-    return v.ProjectOut(at(site), directions=rows[None] if rows.dim() == 1 else rows)
+    return v.ProjectOut(at(site), directions=_independent(directions))
 
 
 def swap(site: Site | str, directions: Any, value: Any) -> v.Swap:
     """Exchange the part inside a subspace for that of `value` (a tensor or a Run): interchange intervention."""
-    import torch
-
     place = at(site)
-    rows = torch.as_tensor(directions)
     tensor, layered = _values(place, value)
-    return v.Swap(place, value=tensor, layered=layered, directions=rows[None] if rows.dim() == 1 else rows)
+    return v.Swap(place, value=tensor, layered=layered, directions=_independent(directions))
 
 
 def knockout(

@@ -37,19 +37,21 @@ _OPS: dict[str, type[v.Edit]] = {
 
 def to_parts(edits: Sequence[v.Edit]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The edits as JSON and the tensors it refers to."""
+    from torch import contiguous_format as contiguous  # copies, since a file takes no two names for one memory
+
     rows, tensors = [], {}
     for i, edit in enumerate(edits):
         if edit.op not in _OPS:
             raise EditError(f"{edit} holds a Python function, which cannot be saved: use another kind of edit.")
         for name, tensor in edit.tensors().items():
-            tensors[f"{i}.{name}"] = tensor.detach().contiguous()
+            tensors[f"{i}.{name}"] = tensor.detach().clone(memory_format=contiguous)
         row: dict[str, Any] = {"op": edit.op, "site": str(edit.site), "options": dict(edit.options())}
         basis = edit.site.basis
         if basis is not None:
             if not isinstance(basis, Linear):
                 raise EditError(f"{edit} goes through the basis {basis.name!r}, which does not know how to be saved.")
             row["basis"] = basis.name
-            tensors.update({f"{i}.basis.{name}": t.detach().contiguous() for name, t in basis.tensors().items()})
+            tensors.update({f"{i}.basis.{name}": t.detach().clone(memory_format=contiguous) for name, t in basis.tensors().items()})
         rows.append(row)
     return {"version": _VERSION, "edits": rows}, tensors
 

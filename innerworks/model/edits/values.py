@@ -51,6 +51,8 @@ class Edit:
     op: ClassVar[str] = ""
     replaces: ClassVar[bool] = False
     """Whether the old values are forgotten, so that two such edits of one place contradict each other."""
+    cuts_attention: ClassVar[bool] = False
+    """Whether it may leave a query without a key."""
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """The values that should stand where x stood."""
@@ -68,8 +70,11 @@ class Edit:
         """This edit on the index-th of the concrete sites its own site names."""
         return replace(self, site=site)
 
-    def for_rows(self, start: int, stop: int) -> Edit:
-        """The part of this edit that concerns rows start to stop, where its values are per row."""
+    def for_row(self, row: int, axes: tuple[str, ...]) -> Edit | None:
+        """The part of this edit for one of its rows, where rows select different numbers of positions.
+
+        `axes` are the dimensions of what it is given; None if its values would have to differ between positions.
+        """
         return self
 
     def same_as(self, x: Tensor) -> bool:
@@ -91,6 +96,15 @@ def _fit(value: Tensor, x: Tensor, edit: Edit) -> Tensor:
             f"{edit} has values of shape {tuple(value.shape)}, which do not broadcast to what the site selects: "
             f"{tuple(x.shape)} (rows first). Give one value per selected entry, or fewer dimensions to share it."
         ) from None
+
+
+def _row_of(value: Tensor, row: int, axes: tuple[str, ...]) -> Tensor | None:
+    """One row of values that broadcast over these axes; None if they differ between positions."""
+    own = axes[len(axes) - value.dim() :] if value.dim() <= len(axes) else axes
+    varies = {axis for axis, size in zip(own, value.shape, strict=False) if size > 1}
+    if varies & {"pos", "query", "key"}:
+        return None
+    return value[row : row + 1] if "batch" in varies else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +145,11 @@ class Valued(Edit):
         if index >= self.value.shape[0]:
             raise EditError(f"{self} has values for {self.value.shape[0]} layers, and its site names more.")
         return replace(self, site=site, value=self.value[index], layered=False)
+
+    def for_row(self, row: int, axes: tuple[str, ...]) -> Edit | None:
+        """The edit with the values of that row."""
+        value = _row_of(self.value, row, axes)
+        return None if value is None else replace(self, value=value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +220,13 @@ class Scale(Edit):
         """X times the factor."""
         return x * (self.factor if isinstance(self.factor, (int, float)) else _fit(self.factor, x, self))
 
+    def for_row(self, row: int, axes: tuple[str, ...]) -> Edit | None:
+        """The edit with the factors of that row."""
+        if isinstance(self.factor, (int, float)):
+            return self
+        factor = _row_of(self.factor, row, axes)
+        return None if factor is None else replace(self, factor=factor)
+
     def tensors(self) -> Mapping[str, Tensor]:
         """The factors, if they are a tensor."""
         return {} if isinstance(self.factor, (int, float)) else {"factor": self.factor}
@@ -214,6 +240,19 @@ class Scale(Edit):
         return isinstance(self.factor, (int, float)) and self.factor == 1
 
 
+def _orthonormal(directions: Tensor, x: Tensor, edit: Edit) -> Tensor:
+    """Columns that span the directions, worked out in at least float32, for which alone QR exists."""
+    import torch
+
+    if directions.shape[-1] != x.shape[-1]:
+        raise EditError(
+            f"{edit}: directions of length {directions.shape[-1]} at a site of {x.shape[-1]} features."
+        )
+    precise = torch.promote_types(x.dtype, torch.float32)
+    q: Tensor = torch.linalg.qr(directions.to(x.device, precise).mT).Q
+    return q.to(x.dtype)
+
+
 @dataclass(frozen=True, eq=False)
 class ProjectOut(Edit):
     """Remove what lies along given directions (k×d): x - x·QᵀQ, with Q an orthonormal basis of their span."""
@@ -223,12 +262,7 @@ class ProjectOut(Edit):
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """X without its part in the span."""
-        import torch
-
-        rows = self.directions.to(x)
-        if rows.shape[-1] != x.shape[-1]:
-            raise EditError(f"{self}: directions of length {rows.shape[-1]} at a site of {x.shape[-1]} features.")
-        q: Tensor = torch.linalg.qr(rows.mT).Q
+        q = _orthonormal(self.directions, x, self)
         return x - (x @ q) @ q.mT
 
     def tensors(self) -> Mapping[str, Tensor]:
@@ -245,9 +279,7 @@ class Swap(Valued):
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """X with the subspace's part taken from the values."""
-        import torch
-
-        q: Tensor = torch.linalg.qr(self.directions.to(x).mT).Q
+        q = _orthonormal(self.directions, x, self)
         return x + ((_fit(self.value, x, self) - x) @ q) @ q.mT
 
     def tensors(self) -> Mapping[str, Tensor]:
@@ -280,6 +312,10 @@ class Resample(Edit):
             for row in context.rows
         ]
         return _fit(self.bank[drawn], x, self)
+
+    def for_row(self, row: int, axes: tuple[str, ...]) -> Edit | None:
+        """The edit itself, which draws row by row; unless the bank holds a value for every position."""
+        return None if {"pos", "query", "key"} & set(axes) else self
 
     def tensors(self) -> Mapping[str, Tensor]:
         """The bank."""
@@ -328,12 +364,25 @@ class Knockout(Edit):
     """Cut attention edges: their scores become the lowest number there is, so the rest of the row takes their share."""
 
     op: ClassVar[str] = "knockout"
+    cuts_attention: ClassVar[bool] = True
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """Scores that the softmax turns into zero."""
         import torch
 
         return torch.full_like(x, torch.finfo(x.dtype).min)
+
+
+def _takes_context(function: Callable[..., Any]) -> bool:
+    """Whether a second argument is wanted: one that has no default, or one called `context`."""
+    import inspect
+
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # builtins such as torch.relu do not say
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(positional) > 1 and (positional[1].default is positional[1].empty or positional[1].name == "context")
 
 
 @dataclass(frozen=True, eq=False)
@@ -345,10 +394,8 @@ class Call(Edit):
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """What the function returns, which must have the shape it was given."""
-        import inspect
-
-        takes = len(inspect.signature(self.function).parameters)
-        out = self.function(x, context) if takes > 1 else self.function(x)
+        own = x.clone()  # a function that writes into what it is given must not write into the model
+        out = self.function(own, context) if _takes_context(self.function) else self.function(own)
         if getattr(out, "shape", None) != x.shape:
             raise EditError(
                 f"{self}: the function was given {tuple(x.shape)} and returned {getattr(out, 'shape', out)!r}."

@@ -51,7 +51,7 @@ def decoding_config(
         max_new_tokens=max_new_tokens,
         do_sample=sample,
         use_cache=use_cache,
-        eos_token_id=eos,
+        eos_token_id=eos if stop_at_eos else [],  # None would be filled in with the checkpoint's own
         pad_token_id=pad if pad is not None else 0,
         bos_token_id=own.bos_token_id,
         **sampling,

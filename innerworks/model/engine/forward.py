@@ -24,16 +24,14 @@ Keep = Callable[["Tensor"], "Tensor"]
 @contextmanager
 def evaluating(module: Any) -> Iterator[None]:
     """Dropout off for the length of the block, every module's own mode as it was afterwards."""
-    if not module.training:
-        yield
-        return
-    modes = [(m, m.training) for m in module.modules()]
-    module.eval()
+    training = [part for part in module.modules() if part.training]
+    for part in training:
+        part.training = False
     try:
         yield
     finally:
-        for m, mode in modes:
-            m.training = mode
+        for part in training:
+            part.training = True
 
 
 def keep_logits(patches: Patches, anatomy: Anatomy, keep: Keep) -> None:
@@ -94,6 +92,7 @@ def forward(
     extra = arguments or {}
     session.may_stop = not logits
     session.begin(0, batch.width)
+    whole = any(a.point.place == "model" or a.point.module is anatomy.unembedding for a in session.actions)
     with evaluating(anatomy.module):
         if not session.actions and keep is None and start is None and not prepare:
             out: Tensor = call_model(anatomy, batch, **extra).logits
@@ -104,7 +103,7 @@ def forward(
                 put(patches)
             if start is not None:
                 skip_blocks(patches, anatomy, *start)
-            if keep is not None:
+            if keep is not None and not whole:
                 keep_logits(patches, anatomy, keep)
             session.install(patches)
             found: Tensor = call_model(anatomy, batch, **extra).logits
@@ -112,4 +111,4 @@ def forward(
             return None
         finally:
             patches.undo()
-    return found
+    return keep(found) if keep is not None and whole else found

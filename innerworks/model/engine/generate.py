@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import SiteError
+from innerworks.errors import EditError, SiteError
 from innerworks.model.engine.capture import Reducer, own
+from innerworks.model.engine.decoding import split_new
 from innerworks.model.engine.forward import evaluating
 from innerworks.model.engine.run import Run
 from innerworks.model.sites import Site
-from innerworks.model.taps import Layout, Session
+from innerworks.model.taps import Session
 from innerworks.model.taps.patched import Patches
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from innerworks.model.anatomy import Anatomy
     from innerworks.model.batch import Batch
+    from innerworks.model.taps import Layout
 
 __all__ = ["Generation", "generate"]
 
@@ -37,25 +39,33 @@ class _Chunks:
 
     def reader(self, session: Session) -> Any:
         def keep(values: Tensor) -> None:
-            if session.window.offset == 0:
+            window = session.window
+            if window.offset == 0:
                 self.pieces.clear()
-            self.pieces.append((session.window.offset, own(values, graph=False)))
+            self.pieces.append((window.offset + window.width, own(values, graph=False)))
 
         return keep
 
     def joined(self, site: Site) -> Tensor:
-        """All pieces along positions; patterns of early steps padded with zeros (scores: with the lowest number)."""
+        """All pieces along positions; in patterns, keys that a step did not see have 0 (scores: the lowest number)."""
         import torch
 
-        tensors = [t for _, t in self.pieces]
         dims = site.kind.dims or ("batch", "pos", "d")
+        total = self.pieces[-1][0]
+        if site.name == "k_rot":  # every step gives all keys it sees: a sliding window's old ones are in early pieces
+            first = self.pieces[0][1]
+            keys = first.new_zeros(first.shape[0], total, *first.shape[2:])
+            for end, values in self.pieces:
+                keys[:, max(0, end - values.shape[1]) : end] = values
+            return keys
         if "key" not in dims:
-            if site.name == "k_rot":
-                return tensors[-1]
-            return torch.cat(tensors, dims.index("pos"))
-        width = max(t.shape[-1] for t in tensors)
-        fill = 0.0 if site.name == "pattern" else torch.finfo(tensors[0].dtype).min
-        padded = [torch.nn.functional.pad(t, (0, width - t.shape[-1]), value=fill) for t in tensors]
+            return torch.cat([values for _, values in self.pieces], dims.index("pos"))
+        fill = 0.0 if site.name == "pattern" else torch.finfo(self.pieces[0][1].dtype).min
+        padded = []
+        for end, values in self.pieces:
+            before = max(0, end - values.shape[-1])
+            after = total - before - values.shape[-1]
+            padded.append(torch.nn.functional.pad(values, (before, after), value=fill))
         return torch.cat(padded, dims.index("query"))
 
 
@@ -81,6 +91,11 @@ def generate(
     def announce(_: Any, args: Any, kwargs: Any) -> None:
         ids = kwargs.get("input_ids")
         ids = ids if ids is not None else args[0]
+        if ids.shape[0] != session.entries and session.actions:
+            raise EditError(
+                f"generate runs {ids.shape[0]} rows for {session.entries} prompt(s), so edits and captures cannot tell "
+                "whose they are: take num_beams=1 and num_return_sequences=1, and repeat the prompt instead."
+            )
         cache = kwargs.get("past_key_values")
         session.begin(int(cache.get_seq_length()) if cache is not None else 0, ids.shape[1])
 
@@ -95,13 +110,15 @@ def generate(
     finally:
         patches.undo()
     captured = {whole: pieces.joined(whole) for whole, pieces in chunks.items()}
-    reduced = {site: reducer(captured[site.whole]) for site, reducer in wanted.items() if reducer is not None}
+    layout = generated_layout(batch, split_new(ids, batch, config), ids.shape[1] - 1)
+    run = Run(anatomy, batch, captured, None, layout=layout)
+    reduced = {site: reducer(run[site]) for site, reducer in wanted.items() if reducer is not None}
     return ids, captured, reduced
 
 
 def generated_layout(batch: Batch, new: list[list[int]], fed: int) -> Layout:
     """Positions over prompt and continuation, as far as they were fed to the model."""
-    lengths = [
-        min(n + len(extra), fed - start) for n, extra, start in zip(batch.lengths, new, batch.starts, strict=True)
+    written = [
+        min(len(extra), fed - start - n) for n, extra, start in zip(batch.lengths, new, batch.starts, strict=True)
     ]
-    return Layout(batch.starts, lengths, lambda row, name: batch.prompts[row].positions(name))
+    return batch.layout.growing(written)

@@ -67,7 +67,8 @@ def subspace(name: str, rows: Any) -> Linear:
         raise SiteError(f"a subspace takes a k×d matrix of directions, got shape {tuple(write.shape)}.")
     if torch.linalg.matrix_rank(write.detach().double()) < write.shape[0]:
         raise SiteError(f"the {write.shape[0]} directions of {name!r} are linearly dependent: drop the redundant ones.")
-    return Linear(name, torch.linalg.pinv(write).mT, write)
+    precise = write if write.dtype.itemsize >= 4 else write.float()  # half precision has no pseudo-inverse
+    return Linear(name, torch.linalg.pinv(precise).mT.to(write.dtype), write)
 
 
 def direction(name: str, vector: Any) -> Linear:

@@ -49,10 +49,12 @@ _DIFFERENT = {
 _SITE = re.compile(
     r"(?P<name>[a-z_]+(?:\.(?:attn|mlp|final)(?![\w]))?)"
     r"(?:\.(?P<layer>[-\d:,]+))?(?:\.(?P<unit>[-\d:,]+))?"
-    r"(?:@(?P<pos>[^|]+))?(?:\|(?P<basis>[^:]+)(?::(?P<feature>[-\d:,]+))?)?"
+    r'(?:@(?P<pos>(?:"[^"]*"|[^|"])+))?'
+    r"(?:\|(?P<basis>[^:]+)(?::(?P<feature>[-\d:,]+))?)?"
 )
 _MODULE = re.compile(
-    r"module\((?P<path>[^)]*)\)(?:\.(?P<end>output|input))?(?:@(?P<pos>[^|]+))?"
+    r"module\((?P<path>[^)]*)\)(?:\.(?P<end>output|input))?"
+    r'(?:@(?P<pos>(?:"[^"]*"|[^|"])+))?'
     r"(?:\|(?P<basis>[^:]+)(?::(?P<feature>[-\d:,]+))?)?"
 )
 
@@ -142,17 +144,19 @@ def _selector(text: str) -> Selector:
         if ":" in text:
             ends = [int(part) if part else None for part in text.split(":")]
             return ALL if ends == [None, None] else Span(*ends)
-        numbers = tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.removesuffix(",").split(","))
     except (ValueError, TypeError):
         raise SiteError(f"cannot read {text!r} as an index: write 5, 1,3, 2:5 or : for all.") from None
-    return numbers[0] if len(numbers) == 1 else numbers
+    return numbers[0] if len(numbers) == 1 and not text.endswith(",") else numbers
 
 
 def _position(text: str) -> Any:
     text = text.strip()
     if text.startswith("(") and text.endswith(")"):
-        query, _, key = text[1:-1].partition(",")
-        return (_end(query), _end(key))
+        ends = re.fullmatch(r'((?:"[^"]*"|[^,"])+),((?:"[^"]*"|[^,"])+)', text[1:-1])
+        if ends is None:
+            raise SiteError(f"cannot read {text!r} as positions: write (query,key), such as (4,2) or (:,subject).")
+        return (_end(ends[1]), _end(ends[2]))
     return _end(text, ",")
 
 

@@ -56,7 +56,12 @@ Position = Selector | Role | Edge
 def _text(part: Selector | Role | None) -> str:
     if part is None:
         return ":"
-    return "+".join(map(str, part)) if isinstance(part, tuple) else str(part)
+    return listed(part, "+") if isinstance(part, tuple) else str(part)
+
+
+def listed(numbers: tuple[int, ...], separator: str) -> str:
+    """Numbers as text; a list of one ends with the separator, since it is not the number."""
+    return separator.join(map(str, numbers)) + (separator if len(numbers) == 1 else "")
 
 
 def as_selector(value: Any, what: str) -> Selector:
@@ -102,6 +107,8 @@ def _one(value: Any) -> Selector | Role | None:
     if isinstance(value, str):
         if not value:
             raise SiteError("an empty role names no positions.")
+        if '"' in value:
+            raise SiteError(f"a role cannot be called {value!r}: its name stands in quotes in the site's text.")
         return Role(value)
     return as_selector(value, "position")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,7 @@ from innerworks.model.sites.selectors import (
     Span,
     as_position,
     as_selector,
+    listed,
     pick,
 )
 
@@ -77,6 +79,8 @@ class Site:
 
     def via(self, basis: Basis, feature: Any = None) -> Site:
         """The same place in other coordinates (a direction, a subspace, a rotation, latents), all or some of them."""
+        if not re.fullmatch(r"[^|:@]+", basis.name):
+            raise SiteError(f"a basis cannot be called {basis.name!r}: a site's text has | : @ for other things.")
         return replace(self, basis=basis, feature=None if feature is None else as_selector(feature, "feature"))
 
     @property
@@ -113,6 +117,19 @@ class Site:
             return None
         found = pick(self.feature, size, "feature")
         return found[0] if isinstance(self.feature, int) else found
+
+    @property
+    def remaining_dims(self) -> tuple[str, ...]:
+        """The dimensions of what the site selects: those in which a single unit or position was named are gone."""
+        dims = self.kind.dims
+        gone = {self.kind.unit} if isinstance(self.unit, int) else set()
+        if isinstance(self.pos, Edge):
+            gone |= {dim for dim in ("query", "key") if isinstance(getattr(self.pos, dim), int)}
+        elif isinstance(self.pos, int):
+            gone |= {"pos", "query"}
+        if isinstance(self.feature, int):
+            gone.add(dims[-1])
+        return tuple(dim for dim in dims if dim not in gone)
 
     def on(self, layer: int) -> Site:
         """The same site in one layer."""
@@ -162,13 +179,13 @@ class Site:
 
 
 def _text(part: Selector) -> str:
-    return ",".join(map(str, part)) if isinstance(part, tuple) else str(part)
+    return listed(part, ",") if isinstance(part, tuple) else str(part)
 
 
 def _position_text(pos: Position) -> str:
     if isinstance(pos, Edge | Role | Span | int):
         return str(pos)
-    return ",".join(map(str, pos))
+    return listed(pos, ",")
 
 
 def _along(site: Site, extent: Extent, dim: str) -> list[Site]:

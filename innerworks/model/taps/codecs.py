@@ -31,6 +31,9 @@ __all__ = [
 class Codec:
     """The raw tensor as it is."""
 
+    derived = False
+    """Whether the site is worked out from other tensors than raw, so that an edit of it cannot be read back there."""
+
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """The site's tensor."""
         return raw
@@ -161,6 +164,8 @@ class Sinks(Codec):
 class NormScale(Codec):
     """A norm's output, seen as the denominator it divided by: sqrt(mean(x²) + ε), x centred for LayerNorm."""
 
+    derived = True
+
     def __init__(self, norm: Any, centred: bool) -> None:
         self.norm = norm
         self.centred = centred
@@ -196,6 +201,8 @@ class HeadWrites(Codec):
 
     The output bias is no head's, so the heads sum to the contribution less the bias.
     """
+
+    derived = True
 
     def __init__(self, out: Any, heads: int, scale: float, post: Any | None, offset: float) -> None:
         self.out = out
@@ -255,6 +262,8 @@ class ExpertRows(Codec):
 
 class ExpertWrites(Codec):
     """The experts' summed output, seen as what each chosen expert adds: weight · (neurons·W_down + bias)."""
+
+    derived = True
 
     def __init__(self, experts: Any, slots: int) -> None:
         self.experts = experts

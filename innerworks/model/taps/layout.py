@@ -16,16 +16,19 @@ from innerworks.model.sites import Role, Selector, Site, Span, pick
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Columns", "Layout", "Window", "index_of"]
+__all__ = ["Columns", "Layout", "UnequalRows", "Window", "index_of"]
+
+
+class UnequalRows(SiteError):
+    """A site selects different numbers of positions in different rows, so that they make no one tensor."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns a position selector means, row by row; `open_from` where it also means all later ones."""
+    """The columns a position selector means, row by row."""
 
     per_row: tuple[tuple[int, ...], ...]
     scalar: bool
-    open_from: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,15 @@ class Window:
     def inside(self, columns: Columns, rows: range) -> list[list[int]]:
         """For each row, which entries of the tensor the columns are; empty when they are in another chunk."""
         end = self.offset + self.width
-        out = []
-        for row in rows:
-            found = [c - self.offset for c in columns.per_row[row] if self.offset <= c < end]
-            if columns.open_from is not None:
-                last = columns.per_row[row][-1] if columns.per_row[row] else columns.open_from[row] - 1
-                found += [c - self.offset for c in range(max(last + 1, self.offset), end)]
-            out.append(found)
-        return out
+        return [[c - self.offset for c in columns.per_row[row] if self.offset <= c < end] for row in rows]
 
 
 class Layout:
-    """Rows, their lengths and first columns; turns position selectors into columns."""
+    """Rows, their lengths and first columns; turns position selectors into columns.
+
+    `room` counts the positions that are written, or to be written, behind each row's prompt: they are named by going
+    on counting, while negative positions are the prompt's.
+    """
 
     def __init__(
         self,
@@ -57,11 +57,13 @@ class Layout:
         lengths: Sequence[int],
         roles: Callable[[int, str], Sequence[int]],
         packed: Sequence[Sequence[int]] | None = None,
+        room: int | Sequence[int] = 0,
     ) -> None:
         self.starts = tuple(starts)
         self.lengths = tuple(lengths)
         self.roles = roles
         self.packed = packed
+        self.room = (room,) * len(self.lengths) if isinstance(room, int) else tuple(room)
 
     @property
     def rows(self) -> int:
@@ -72,7 +74,14 @@ class Layout:
         """The positions a selector means in one row."""
         if isinstance(selector, Role):
             return list(self.roles(row, selector.name))
-        return pick(selector, self.lengths[row], "position")
+        length = self.lengths[row]
+        if self.room[row]:
+            selector = _from_the_start(selector, length)
+        return pick(selector, length + self.room[row], "position")
+
+    def growing(self, room: int | Sequence[int]) -> Layout:
+        """The same rows with `room` positions behind each (or that many behind its own)."""
+        return Layout(self.starts, self.lengths, self.roles, self.packed, room)
 
     def columns(self, selector: Selector | Role | None) -> Columns | None:
         """The columns a selector means, or None for every column."""
@@ -85,11 +94,14 @@ class Layout:
                 per_row.append(tuple(self.packed[row][p] for p in positions))
             else:
                 per_row.append(tuple(self.starts[row] + p for p in positions))
-        endless = isinstance(selector, Span) and selector.stop is None and selector.step in (None, 1)
-        open_from = None
-        if endless and self.packed is None:
-            open_from = tuple(c[0] if c else 0 for c in per_row)
-        return Columns(tuple(per_row), isinstance(selector, int), open_from)
+        return Columns(tuple(per_row), isinstance(selector, int))
+
+    def position_at(self, row: int, column: int) -> int:
+        """The position that a column holds in one row; less than 0 or past the row's length where it is no token of it."""
+        if self.packed is None:
+            return column - self.starts[row]
+        own = list(self.packed[row])
+        return own.index(column) if column in own else -1
 
     def batch_entry(self, row: int) -> int:
         """Which entry of the batch dimension a row is in."""
@@ -103,6 +115,20 @@ class Layout:
             return self.roles(row % rows, name)
 
         return Layout(self.starts * times, self.lengths * times, roles)
+
+
+def _from_the_start(selector: Selector, length: int) -> Selector:
+    """The selector with what counts from a row's end counted from its start."""
+
+    def one(number: int) -> int:
+        return pick(number, length, "position")[0] if number < 0 else number
+
+    if isinstance(selector, int):
+        return one(selector)
+    if isinstance(selector, tuple):
+        return tuple(one(number) for number in selector)
+    start, stop = (None if n is None else max(0, n + length) if n < 0 else n for n in (selector.start, selector.stop))
+    return Span(start, stop, selector.step)
 
 
 def index_of(
@@ -198,7 +224,7 @@ def _gathered(
         if dim in entries:
             counts = {len(e) for e in entries[dim]}
             if len(counts) > 1:
-                raise SiteError(
+                raise UnequalRows(
                     f"{site} selects {min(counts)} positions in one row and {max(counts)} in another: "
                     "take one position of each (such as the role's last), or run the rows one by one."
                 )

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import BackendError, NotFiredError
+from innerworks.errors import NotFiredError
 from innerworks.model.edits.values import Context, Edit
 from innerworks.model.sites import Edge, Site
-from innerworks.model.taps.attention import AttentionTap, function_watch
-from innerworks.model.taps.codecs import Codec
-from innerworks.model.taps.layout import Columns, Layout, Window, index_of
+from innerworks.model.taps.attention import AttentionTap
+from innerworks.model.taps.blind_queries import refuse_blind_queries
+from innerworks.model.taps.codecs import Codec, Sinks
+from innerworks.model.taps.hooks import HOOKS, remember_inputs
+from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, index_of
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.points import Place, Point, point_of
 
@@ -119,27 +121,36 @@ class Session:
     def process(self, actions: Sequence[Action], raw: Tensor) -> Tensor:
         """Do what is due at one point and give back the tensor that should flow on."""
         shown: _Shown | None = None
+        edited: dict[int, Tensor] = {}
         for action in actions:
+            codec = action.point.codec
             if action.keep_graph:
-                raw = self._keep(action, self._flush(shown, raw))
+                raw = self._keep(action, self._flush(shown, raw, edited))
                 shown = None
                 continue
-            if shown is None or shown.codec is not action.point.codec:
-                raw = self._flush(shown, raw)
-                old = action.point.codec.read(raw, self)
-                shown = _Shown(action.point.codec, old, old)
+            if shown is None or shown.codec is not codec:
+                raw = self._flush(shown, raw, edited)
+                old = edited[id(codec)] if id(codec) in edited else codec.read(raw, self)
+                shown = _Shown(codec, old, old)
             if action.edit is not None:
                 self._edit(action, action.edit, shown)
             else:
                 self._read(action, shown.values)
-        raw = self._flush(shown, raw)
+        raw = self._flush(shown, raw, edited)
         self._done(actions)
         return raw
 
-    def _flush(self, shown: _Shown | None, raw: Tensor) -> Tensor:
+    def _flush(self, shown: _Shown | None, raw: Tensor, edited: dict[int, Tensor]) -> Tensor:
         if shown is None or shown.values is shown.before:
             return raw
-        return shown.codec.write(raw, shown.before, shown.values, self).to(raw.dtype)
+        if shown.codec.derived:
+            edited[id(shown.codec)] = shown.values
+        new = shown.codec.write(raw, shown.before, shown.values, self).to(raw.dtype)
+        if new.stride() != raw.stride():  # the model may take views that only the layout it made allows
+            import torch
+
+            new = torch.empty_like(raw, requires_grad=False).copy_(new)
+        return new
 
     def _keep(self, action: Action, raw: Tensor) -> Tensor:
         if action.point.place != "in_place":
@@ -159,10 +170,21 @@ class Session:
         action.fired = True
 
     def _edit(self, action: Action, edit: Edit, shown: _Shown) -> None:
+        rows = action.rows if action.rows is not None else range(self.layout.rows)
+        try:
+            self._edit_rows(action, edit, shown, rows, rows.start)
+        except UnequalRows:
+            axes = self._axes(action)
+            alone = [edit.for_row(i, axes) for i in range(len(rows))]
+            if None in alone:
+                raise
+            for row, one in zip(rows, alone, strict=True):
+                self._edit_rows(action, one or edit, shown, range(row, row + 1), rows.start)
+
+    def _edit_rows(self, action: Action, edit: Edit, shown: _Shown, rows: range, first: int) -> None:
         import torch
 
         current = shown.values
-        rows = action.rows if action.rows is not None else range(self.layout.rows)
         index = self._index(action, current, rows)
         if index is None:
             return
@@ -170,16 +192,27 @@ class Session:
         self._note_edited(action, rows)
         context = Context(
             action.site.layer if isinstance(action.site.layer, int) else None,
-            tuple(r - rows.start + self.first_row for r in rows),
+            tuple(r - first for r in rows),
             lambda: self._positions(action, rows, current),
         )
         if not index:
             shown.values, shown.ours = self._through_basis(action.site, edit, current, context), False
-            return
-        new = current if shown.ours else current.clone()
-        chosen = new[index].clone() if torch.is_grad_enabled() else new[index]
-        new[index] = self._through_basis(action.site, edit, chosen, context).to(new.dtype)
-        shown.values, shown.ours = new, True
+        else:
+            new = current if shown.ours else current.clone()
+            chosen = new[index].clone() if torch.is_grad_enabled() else new[index]
+            new[index] = self._through_basis(action.site, edit, chosen, context).to(new.dtype)
+            shown.values, shown.ours = new, True
+        if edit.cuts_attention and not isinstance(shown.codec, Sinks):
+            refuse_blind_queries(edit, shown.before, shown.values, self.layout, rows, self.window.offset)
+
+    @staticmethod
+    def _axes(action: Action) -> tuple[str, ...]:
+        """The dimensions of what an edit is given, from left to right."""
+        site = action.site
+        dims = [d for d in action.point.dims or ("batch", "pos", "d") if d not in action.columns or not action.columns[d].scalar]
+        if site.unit is not None and isinstance(site.unit, int):
+            dims.remove(str(site.kind.unit))
+        return tuple(dims[:-1] if isinstance(site.feature, int) else dims)
 
     def _through_basis(self, site: Site, edit: Edit, x: Tensor, context: Context) -> Tensor:
         if site.basis is None:
@@ -206,26 +239,22 @@ class Session:
         return None if found is None else sorted(found)
 
     def _positions(self, action: Action, rows: range, current: Tensor) -> list[list[int]]:
-        dim = next((d for d in ("pos", "query") if d in action.point.dims), None)
-        if dim is None:
-            return [[0] for _ in rows]
+        dims = action.point.dims or ("batch", "pos", "d")
+        dim = "query" if "query" in dims else "pos"
         if dim in action.columns:
             found = self._windows(action, current)[dim].inside(action.columns[dim], rows)
         else:
-            size = current.shape[action.point.dims.index(dim)]
+            size = current.shape[dims.index(dim)]
             found = [list(range(size)) for _ in rows]
         offset = self._windows(action, current)[dim].offset
-        return [[self._position_at(row, c + offset) for c in columns] for row, columns in zip(rows, found, strict=True)]
-
-    def _position_at(self, row: int, column: int) -> int:
-        if self.layout.packed is not None:
-            return list(self.layout.packed[row]).index(column)
-        return column - self.layout.starts[row]
+        return [[self.layout.position_at(row, c + offset) for c in columns] for row, columns in zip(rows, found, strict=True)]
 
     def _windows(self, action: Action, values: Tensor) -> dict[str, Window]:
         dims, window = action.point.dims, self.window
         end = window.offset + window.width
         windows = {"pos": window, "query": window}
+        if action.point.place == "model":  # while generating, the prompt's pass gives the last logits only
+            windows["pos"] = Window(end - values.shape[1], values.shape[1])
         keys = dims.index("key") if "key" in dims else 1 if action.point.place == "k_rot" else None
         if keys is not None:
             size = values.shape[keys]
@@ -252,12 +281,20 @@ class Session:
     def check_fired(self) -> None:
         """Raise if something that was asked for never came to pass."""
         for action in self.actions:
-            if not action.fired and not action.keep_graph:
+            if not action.fired and not action.keep_graph and not self._still_to_come(action):
                 doing = "edited" if action.edit is not None else "read"
                 raise NotFiredError(
                     f"{action.site} was to be {doing}, but the model never ran through it "
                     "(another start layer, a skipped expert, or positions outside what was run)."
                 )
+
+    def _still_to_come(self, action: Action) -> bool:
+        """Whether all that an action names was to be written, so that writing may have ended before."""
+        columns = action.columns.get("pos", action.columns.get("query"))
+        if not any(self.layout.room) or columns is None:
+            return False
+        ends = [s + n for s, n in zip(self.layout.starts, self.layout.lengths, strict=True)]
+        return all(c >= end for row, end in zip(columns.per_row, ends, strict=True) for c in row)
 
     # -- hooks --------------------------------------------------------------------------------------------------
 
@@ -268,7 +305,8 @@ class Session:
             groups.setdefault(action.point.key, []).append(action)
         self._waiting = len(self.actions)
         attention: dict[int, dict[str, list[Action]]] = {}
-        for actions in groups.values():
+        written_in_place_first = sorted(groups.values(), key=lambda group: group[0].point.place != "in_place")
+        for actions in written_in_place_first:
             point = actions[0].point
             codecs: dict[str, Any] = {}
             for action in actions:
@@ -278,22 +316,11 @@ class Session:
             if point.place in ("q_rot", "k_rot", "scores", "pattern"):
                 attention.setdefault(id(point.module), {})[point.place] = actions
             else:
-                _HOOKS[point.place](self, patches, point, actions)
+                HOOKS[point.place](self, patches, point, actions)
         for by_place in attention.values():
             self._install_attention(patches, by_place)
-        self._install_inputs(patches)
-
-    def _install_inputs(self, patches: Patches) -> None:
-        seen: set[int] = set()
-        for action in self.actions:
-            for module in action.point.inputs:
-                if id(module) in seen:
-                    continue
-                seen.add(id(module))
-                if hasattr(module, "_apply_gate"):
-                    _remember_expert_inputs(self, patches, module)
-                else:
-                    patches.pre_hook(module, _remember_input(self, module))
+        modules = {id(module): module for action in self.actions for module in action.point.inputs}
+        remember_inputs(self, patches, list(modules.values()))
 
     def _install_attention(self, patches: Patches, by_place: dict[str, list[Action]]) -> None:
         module = next(iter(by_place.values()))[0].point.module
@@ -312,122 +339,3 @@ class Session:
         inside = [a for place in ("scores", "pattern") for a in by_place.get(place, [])]
         tap.needs_gradient = any(a.keep_graph for a in inside)
         tap.install(patches)
-
-
-def _remember_input(session: Session, module: Any) -> Callable[..., None]:
-    def hook(_: Any, args: Any, kwargs: Any) -> None:
-        session.scratch[id(module)] = args[0]
-
-    return hook
-
-
-def _remember_expert_inputs(session: Session, patches: Patches, experts: Any) -> None:
-    """Keep which experts were chosen, with what weights, and their neurons."""
-    _watch_order(session, patches, experts)
-
-    def around(original: Callable[..., Any], gate_up: Tensor) -> Tensor:
-        out: Tensor = original(gate_up)
-        chosen, weights = session.scratch[id(experts)][:2]
-        session.scratch[id(experts)] = (chosen, weights, out)
-        return out
-
-    patches.wrap(experts, "_apply_gate", around)
-
-
-def _watch_order(session: Session, patches: Patches, experts: Any) -> None:
-    """Know in which order the experts' rows will come: by expert when grouped, by token otherwise."""
-    how = experts.config._experts_implementation
-    if how not in ("grouped_mm", "batched_mm"):
-        raise BackendError(
-            f"experts run one by one under experts_implementation={how!r}, so their neurons cannot be put in token "
-            "order: load the model with experts_implementation='grouped_mm'."
-        )
-
-    def hook(_: Any, args: Any, kwargs: Any) -> None:
-        import torch
-
-        given = dict(zip(("hidden_states", "top_k_index", "top_k_weights"), args, strict=False))
-        chosen = given.get("top_k_index", kwargs.get("top_k_index", kwargs.get("router_indices")))
-        weights = given.get("top_k_weights", kwargs.get("top_k_weights", kwargs.get("routing_weights")))
-        session.scratch[id(experts)] = (chosen, weights)
-        grouped = how == "grouped_mm"
-        session.expert_orders[id(experts)] = torch.sort(chosen.reshape(-1))[1] if grouped else None
-
-    patches.pre_hook(experts, hook)
-
-
-def _hook_input(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
-    def hook(module: Any, args: Any, kwargs: Any) -> Any:
-        raw = args[0] if args else kwargs["hidden_states"]
-        new = session.process(actions, raw)
-        if new is raw:
-            return None
-        return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
-
-    patches.pre_hook(point.module, hook)
-
-
-def _hook_in_place(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
-    def hook(module: Any, args: Any, kwargs: Any) -> None:
-        raw = args[0] if args else kwargs["hidden_states"]
-        new = session.process(actions, raw)
-        if new is not raw:
-            raw.copy_(new)
-
-    patches.pre_hook(point.module, hook)
-
-
-def _hook_output(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
-    element = point.element
-
-    def hook(module: Any, args: Any, output: Any) -> Any:
-        if not isinstance(output, tuple):
-            new = session.process(actions, output)
-            return None if new is output else new
-        new = session.process(actions, output[element])
-        return None if new is output[element] else (*output[:element], new, *output[element + 1 :])
-
-    patches.post_hook(point.module, hook)
-
-
-def _hook_model(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
-    def hook(module: Any, args: Any, output: Any) -> Any:
-        new = session.process(actions, output.logits)
-        if new is output.logits:
-            return None
-        output.logits = new
-        return output
-
-    patches.post_hook(point.module, hook)
-
-
-def _hook_router(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
-    import torch
-
-    def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        def linear(function: Any, inner: Any, options: Any) -> Any:
-            return session.process(actions, function(*inner, **options))
-
-        with function_watch((torch.nn.functional.linear,), linear):
-            return original(*args, **kwargs)
-
-    patches.wrap(point.module, "forward", around)
-
-
-def _hook_gate(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
-    _watch_order(session, patches, point.module)
-
-    def around(original: Callable[..., Any], gate_up: Tensor) -> Tensor:
-        return session.process(actions, original(gate_up))
-
-    patches.wrap(point.module, "_apply_gate", around)
-
-
-_HOOKS: dict[Place, Callable[[Session, Patches, Point, list[Action]], None]] = {
-    "input": _hook_input,
-    "in_place": _hook_in_place,
-    "output": _hook_output,
-    "model": _hook_model,
-    "router": _hook_router,
-    "gate": _hook_gate,
-}

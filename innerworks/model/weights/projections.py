@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import AnatomyError
+from innerworks.errors import AnatomyError, SiteError
 from innerworks.model.anatomy.record import Fused
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def qkv_projection(anatomy: Anatomy, layer: int, which: str) -> Any:
     """The module that computes "q", "k" or "v"."""
     qkv = anatomy.family.qkv
     path = qkv.path if isinstance(qkv, Fused) else {"q": qkv.q, "k": qkv.k, "v": qkv.v}[which]
+    if not path:
+        raise SiteError(f"{anatomy.family.model_type} has no {which}: its projections are not known.")
     return anatomy.part(layer, path)
 
 

@@ -36,10 +36,11 @@ class QueryKeyBias(NamedTuple):
 class Weights(Heads, Neurons, Vocabulary):
     """A model's weights as matrices that rows are multiplied with (x is 1 × d), and the circuits they form.
 
-    Single matrices (`q`, `k`, `v`, `o`, `neuron_in`, `gate`, `neuron_out`, `unembed`) come as stored unless
-    `folded=True`; circuits (`ov`, `qk`, `full_ov`, copying scores, `composition`) go from stream to stream
-    and are folded unless `folded=False`. Nothing is changed in the model, nothing is kept, and no d × d or
-    V × V matrix is formed unless `.dense()` asks for it.
+    Single matrices (`q`, `k`, `v`, `o`, `neuron_in`, `gate`, `neuron_out`, `router`) come as stored unless
+    `folded=True`; the unembedding is `unembed` as stored and `readout` folded; circuits (`ov`, `qk`, `full_ov`,
+    copying scores, `composition`) go from stream to stream and are folded unless `folded=False`. Nothing is changed
+    in the model and nothing is kept. No d × d or V × V matrix is formed unless `.dense()` asks for it, but for the
+    one d × d matrix of `copying_scores`.
     """
 
     def ov(self, layer: int, head: int, *, folded: bool = True) -> Factored:

@@ -188,6 +188,21 @@ def test_a_whole_edit_and_a_part_of_it_compose(model):
     assert (run[at.attn_out[1]][:, :-1] == 0).all()
 
 
+def test_values_may_lie_in_memory_in_any_way(model):
+    """Shared, expanded and transposed tensors: some models take views of what an edit gives."""
+    for name in names(model):
+        if name in ("router_index", "scores", "pattern"):
+            continue
+        site = place(name)
+        values = model.run(prompt(2, 9, seed=6), capture=[site])[site]
+        shared = values[:1, :1].clone()
+        expected = model.run(prompt(), edits=[edit.set(site, shared.expand(values.shape).clone())]).logits
+        assert torch.equal(model.run(prompt(), edits=[edit.set(site, shared)]).logits, expected), site
+        expected = model.run(prompt(), edits=[edit.set(site, values)]).logits
+        turned = values.transpose(0, -1).contiguous().transpose(0, -1)
+        assert torch.equal(model.run(prompt(), edits=[edit.set(site, turned)]).logits, expected), site
+
+
 def test_values_can_differ_from_row_to_row_and_be_shared(model):
     vectors = random_like(torch.zeros(2, model.d_model))
     together = model.run(prompt(), edits=[edit.add(at.resid_post[0] @ 4, vectors)]).logits

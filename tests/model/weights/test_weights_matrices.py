@@ -5,7 +5,7 @@ from __future__ import annotations
 import families
 import pytest
 import torch
-from opened import HEADS, LAYERS, POST_NORM, close, model_of, run_of
+from opened import HEADS, LAYERS, POST_NORM, captured, close, model_of, opened, run_of
 
 from innerworks.model.sites import at
 
@@ -171,3 +171,13 @@ def test_folded_and_plain_unembedding_give_the_same_log_probs(family):
     close(some.weight, readout.weight[:, [5, 2]])
     close(some.bias, readout.bias[[5, 2]])
     close(weights.into_readout(x) @ weights.unembed, x @ readout.weight)
+
+
+def test_the_logit_scale_applies_to_the_unembeddings_bias_too():
+    module = families.build("granite", dtype=torch.float64)
+    module.lm_head.bias = torch.nn.Parameter(torch.randn(83, dtype=torch.float64))
+    model = opened(module)
+    run, readout = captured(model), model.weights.readout()
+    x = run[at.resid_post[LAYERS - 1]]
+    logits = x / model.weights.final_norm.scale(x)[..., None] @ readout.weight + readout.bias
+    close(logits, run.logits, THROUGH_FLOAT32)

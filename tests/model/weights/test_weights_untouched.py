@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import torch
 from opened import HEADS, LAYERS, close, opened
 
 from innerworks.errors import AnatomyError, SiteError
-from innerworks.model.anatomy import FAMILIES, Anatomy
+from innerworks.model.anatomy import FAMILIES, Anatomy, Split
 from innerworks.model.weights import Factored, Weights
 
 every_family = pytest.mark.parametrize("family", families.FAMILIES)
@@ -143,6 +144,13 @@ def test_quantised_weights_are_refused():
     projection.weight = torch.nn.Parameter(torch.zeros(32, 32, dtype=torch.int8), requires_grad=False)
     with pytest.raises(AnatomyError, match=r"quantised weights \(torch.int8\)"):
         opened(module).weights.q(0, 0)
+
+
+def test_projections_the_record_does_not_know_are_refused():
+    module = families.build("llama")
+    record = dataclasses.replace(FAMILIES["llama"], qkv=Split("", "", ""))
+    with pytest.raises(SiteError, match="projections are not known"):
+        Weights(Anatomy(module, record)).q(0, 0)
 
 
 def test_a_score_scale_the_record_gets_wrong_is_refused():

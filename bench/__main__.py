@@ -1,0 +1,54 @@
+"""`python -m bench [--pairs N] [--write]`: measure, print, and with --write put the table into bench/RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+from bench.engine import measure
+
+_HEAD = "| what | on | figure (ratios: CPU, wall, range, pairs) | aim |\n|---|---|---|---|"
+_RESULTS = Path(__file__).parent / "RESULTS.md"
+_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def _machine() -> str:
+    import torch
+
+    import innerworks
+
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    versions = f"innerworks {innerworks.__version__}, {versions}"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    load = os.getloadavg()[0]
+    return (
+        f"{datetime.date.today()}, Python {platform.python_version()}, {versions}, {platform.machine()}, "
+        f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {device}, load {load:.1f} at the end."
+    )
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=9, help="how many pairs a ratio is the median of (at least 5)")
+    parser.add_argument("--write", action="store_true", help="put the table into bench/RESULTS.md")
+    options = parser.parse_args()
+    lines = [_HEAD]
+    print(_HEAD)
+    for row in measure(max(5, options.pairs)):
+        lines.append("| " + " | ".join(cell.replace(" | ", ", ") for cell in row) + " |")
+        print(lines[-1], flush=True)
+    table = "\n".join(lines) + f"\n\n{_machine()}\n"
+    if options.write:
+        text = _RESULTS.read_text() if _RESULTS.exists() else f"# Measured\n\n{_BEGIN}\n{_END}\n"
+        before, _, rest = text.partition(_BEGIN)
+        after = rest.partition(_END)[2]
+        _RESULTS.write_text(f"{before}{_BEGIN}\n{table}{_END}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Timing in pairs: each measured call beside a plain forward of the same input, in turn, so that drift cancels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many plain forwards a call takes: median and range over the pairs, by CPU time and by wall time."""
+
+    cpu: float
+    wall: float
+    low: float
+    high: float
+    pairs: int
+
+    def __str__(self) -> str:
+        return f"{self.cpu:.3f} | {self.wall:.3f} | {self.low:.3f}-{self.high:.3f} | {self.pairs}"
+
+
+def _once(call: Callable[[], object], device: str) -> tuple[float, float]:
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def ratio(
+    call: Callable[[], object], plain: Callable[[], object], *, pairs: int = 9, divide: int = 1, device: str = "cpu"
+) -> Ratio:
+    """`call` over `plain`, in alternation, after one warm-up of each; `divide` for calls that answer many questions."""
+    call()
+    plain()
+    cpu, wall = [], []
+    for _ in range(pairs):
+        a, b, c = _once(plain, device), _once(call, device), _once(plain, device)
+        cpu.append(b[0] / (a[0] + c[0]) * 2 / divide)
+        wall.append(b[1] / (a[1] + c[1]) * 2 / divide)
+    shown = wall if device == "cuda" else cpu
+    return Ratio(median(cpu), median(wall), min(shown), max(shown), pairs)

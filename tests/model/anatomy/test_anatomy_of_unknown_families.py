@@ -1,0 +1,127 @@
+"""What is guessed about architectures without a record is checked on the model itself, or refused with a way out."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import transformers
+from families import build, ids
+
+import innerworks as iw
+from innerworks import at
+from innerworks.errors import AnatomyError
+from innerworks.model.anatomy import FAMILIES, Family, family_named
+
+SIZES = dict(
+    vocab_size=83,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=64,
+    pad_token_id=0,
+)
+
+
+def unknown(model_type, **changes):
+    config = transformers.AutoConfig.for_model(model_type, **{**SIZES, **changes})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+        with torch.no_grad():
+            for parameter in module.parameters():
+                noise = torch.randn_like(parameter) * 0.1
+                parameter.copy_(parameter + noise if parameter.dim() == 1 else noise * 3)
+    return module
+
+
+GUESSED = {
+    "qwen2": dict(parallel=False, norm="rms"),
+    "mistral": dict(parallel=False, norm="rms"),
+    "gemma": dict(parallel=False, norm="rms_plus_one"),
+    "gemma3_text": dict(parallel=False, norm="rms_plus_one", attn_post="post_attention_layernorm"),
+    "olmo3": dict(attn_norm=None, mlp_post="post_feedforward_layernorm"),
+    "phi": dict(parallel=True, norm="layer", gate=None),
+    "cohere": dict(parallel=True, norm="layer"),
+    "starcoder2": dict(parallel=False, norm="layer", gate=None),
+    "stablelm": dict(parallel=False, norm="layer"),
+}
+
+
+@pytest.mark.parametrize("model_type", GUESSED)
+def test_a_guess_says_what_it_found_and_holds(model_type):
+    assert model_type not in FAMILIES
+    module = unknown(model_type)
+    model = iw.load(module)
+    assert model.family.guessed
+    found = {name: getattr(model.family, name) for name in GUESSED[model_type]}
+    assert found == GUESSED[model_type]
+    x = ids()
+    run = model.run(x, capture=[at.embed, at.attn_out[:], at.mlp_out[:], at.resid_post[:]])
+    plain = module(input_ids=x, attention_mask=torch.ones_like(x), position_ids=torch.arange(9)[None], use_cache=False)
+    assert torch.equal(run.logits, plain.logits)
+    total = run[at.embed] + run[at.attn_out[:]].sum(0) + run[at.mlp_out[:]].sum(0)
+    assert torch.allclose(total, run[at.resid_post[1]], atol=1e-5 * float(total.abs().max()))
+
+
+def test_a_scaled_embedding_and_scaled_logits_are_measured():
+    model = iw.load(unknown("cohere", logit_scale=0.25))
+    assert model.family.logit_scale == pytest.approx(0.25, rel=1e-4)
+
+
+def test_a_stream_that_is_no_plain_sum_is_refused():
+    with pytest.raises(AnatomyError, match="do not add up to the stream"):
+        iw.load(unknown("granitemoe", residual_multiplier=0.5))
+
+
+@pytest.mark.parametrize("model_type", ["phi3", "mamba"])
+def test_what_cannot_be_recognised_is_refused_with_the_module_tree(model_type):
+    changes = {} if model_type == "phi3" else {"state_size": 4}
+    with pytest.raises(AnatomyError) as caught:
+        iw.load(unknown(model_type, **changes))
+    text = str(caught.value)
+    assert model_type in text and "Its modules:" in text and "family=" in text and "Known: gpt2" in text
+    assert "0…1" in text, "repeated blocks are shown once"
+
+
+def test_a_record_can_be_passed_for_what_is_not_known():
+    module = build("gpt2")
+    record = replace(FAMILIES["gpt2"], model_type="mine")
+    assert iw.load(module, family=record).family.model_type == "mine"
+
+
+def test_a_wrong_record_names_the_module_that_is_not_there():
+    with pytest.raises(AnatomyError, match=r"expects a module 'model\.layers'"):
+        iw.load(build("gpt2"), family=Family(model_type="mine"))
+
+
+@pytest.mark.parametrize(
+    ("family", "setting"),
+    [
+        ("opt", {"do_layer_norm_before": False}),
+        ("bloom", {"apply_residual_connection_post_layernorm": True}),
+        ("gpt2", {"add_cross_attention": True}),
+    ],
+)
+def test_settings_under_which_a_record_would_be_wrong_are_refused_by_name(family, setting):
+    with pytest.raises(AnatomyError, match=next(iter(setting))):
+        iw.load(build(family, **setting))
+
+
+def test_only_the_records_know_architectures():
+    """No `model_type` comparison anywhere but in the table of records."""
+    import ast
+    import pathlib
+
+    package = pathlib.Path(iw.__file__).parent
+    offenders = []
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare) and "model_type" in ast.dump(node):
+                offenders.append(f"{path.relative_to(package)}:{node.lineno}")
+    assert offenders == []
+
+
+def test_the_table_is_keyed_by_its_own_names():
+    assert all(family_named(name).model_type == name for name in FAMILIES)
