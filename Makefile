@@ -56,7 +56,7 @@ distclean: clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@python="$$($(FIND_PYTHON))" && test -n "$$python" && \
-	    { test -x $(BIN)/python || { echo "making $(VENV) with $$python"; "$$python" -m venv $(VENV); }; }
+	    { $(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "making $(VENV) with $$python"; "$$python" -m venv $(VENV); }; }
 	@echo "installing innerworks and what it needs into $(VENV) (minutes the first time, never again until they change)"
 	@$(PIP) -e .
 	@touch $@

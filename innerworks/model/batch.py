@@ -110,9 +110,13 @@ def rows_of(prompt: Any) -> list[Any]:
     if isinstance(prompt, Sequence):
         if not prompt:
             raise PromptError("the prompt is empty: give at least one token.")
-        alone = all(hasattr(i, "__index__") for i in prompt)
-        return [list(prompt)] if alone else [row for one in prompt for row in rows_of(one)]
+        return [list(prompt)] if any(_is_number(i) for i in prompt) else [row for one in prompt for row in rows_of(one)]
     raise PromptError(f"{type(prompt).__name__} is not a prompt: give text, token ids, a Prompt, or a list of them.")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether something in a list can only be meant as a token id, so that the list is one prompt."""
+    return not getattr(value, "shape", ()) and (hasattr(value, "__index__") or isinstance(value, float))
 
 
 def _from_encoding(encoding: Any) -> list[Any]:

@@ -13,7 +13,21 @@ from innerworks.model.sites import KINDS, Edge, Role, Site, Span, UnknownSite, a
 
 LAYERS = [None, 0, -1, [3], [1, 4], slice(None), slice(2, 5), slice(None, None, 2), slice(-3, None)]
 UNITS = [None, 0, -2, [7], [0, 3], slice(1, 3)]
-POSITIONS = [None, 0, -1, [2], [0, -1], slice(2, 5), slice(None, -1), slice(1, 8, 3), "subject", "two words", "a,b", "5", "x|y"]
+POSITIONS = [
+    None,
+    0,
+    -1,
+    [2],
+    [0, -1],
+    slice(2, 5),
+    slice(None, -1),
+    slice(1, 8, 3),
+    "subject",
+    "two words",
+    "a,b",
+    "5",
+    "x|y",
+]
 ENDS = [None, -1, [3], [1, 4], slice(2, None), "subject", "a,b", ")("]
 BASES = {"probe": direction("probe", torch.tensor([1.0, 2.0])), "plane": subspace("plane", torch.eye(2))}
 
@@ -43,7 +57,12 @@ def test_every_site_is_read_back_from_its_text():
 
 
 def test_coordinates_and_modules_are_read_back():
-    for site in (at.resid_post[3], at.z[2, 1] @ -1, at.resid_mid[:] @ "x|y", at.module("model.layers.0.mlp").output @ [2]):
+    for site in (
+        at.resid_post[3],
+        at.z[2, 1] @ -1,
+        at.resid_mid[:] @ "x|y",
+        at.module("model.layers.0.mlp").output @ [2],
+    ):
         for basis, feature in itertools.product(BASES.values(), [None, 0, [1], [0, 1], slice(0, 1)]):
             through = site.via(basis, feature)
             assert at(str(through), BASES) == through, str(through)

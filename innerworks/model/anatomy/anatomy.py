@@ -26,6 +26,8 @@ class Anatomy:
         self.blocks: list[nn.Module] = list(self._find(module, family.blocks).children())
         self.n_layers = len(self.blocks)
         self._parts: dict[tuple[int, str], nn.Module] = {}
+        self.points: dict[tuple[str, int], Any] = {}
+        """Where sites were found to be; filled by the taps."""
         self._read_sizes()
 
     def _read_sizes(self) -> None:

@@ -51,7 +51,9 @@ def to_parts(edits: Sequence[v.Edit]) -> tuple[dict[str, Any], dict[str, Tensor]
             if not isinstance(basis, Linear):
                 raise EditError(f"{edit} goes through the basis {basis.name!r}, which does not know how to be saved.")
             row["basis"] = basis.name
-            tensors.update({f"{i}.basis.{name}": t.detach().clone(memory_format=contiguous) for name, t in basis.tensors().items()})
+            tensors.update(
+                {f"{i}.basis.{name}": t.detach().clone(memory_format=contiguous) for name, t in basis.tensors().items()}
+            )
         rows.append(row)
     return {"version": _VERSION, "edits": rows}, tensors
 

@@ -245,9 +245,7 @@ def _orthonormal(directions: Tensor, x: Tensor, edit: Edit) -> Tensor:
     import torch
 
     if directions.shape[-1] != x.shape[-1]:
-        raise EditError(
-            f"{edit}: directions of length {directions.shape[-1]} at a site of {x.shape[-1]} features."
-        )
+        raise EditError(f"{edit}: directions of length {directions.shape[-1]} at a site of {x.shape[-1]} features.")
     precise = torch.promote_types(x.dtype, torch.float32)
     q: Tensor = torch.linalg.qr(directions.to(x.device, precise).mT).Q
     return q.to(x.dtype)

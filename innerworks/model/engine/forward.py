@@ -92,7 +92,8 @@ def forward(
     extra = arguments or {}
     session.may_stop = not logits
     session.begin(0, batch.width)
-    whole = any(a.point.place == "model" or a.point.module is anatomy.unembedding for a in session.actions)
+    unembedding = anatomy.unembedding
+    whole = any(a.point.place == "model" or a.point.module is unembedding for a in session.actions)
     with evaluating(anatomy.module):
         if not session.actions and keep is None and start is None and not prepare:
             out: Tensor = call_model(anatomy, batch, **extra).logits

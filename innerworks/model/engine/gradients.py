@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import MetricError
+from innerworks.errors import MetricError, SiteError
 from innerworks.model.engine.run import Run
 from innerworks.model.sites import Site
 
@@ -42,6 +42,8 @@ def pulled(session: Session, metric: Tensor, kept: Sequence[tuple[Site, Action]]
     """The gradient of the metric's sum at each site that was kept."""
     import torch
 
+    if not kept:
+        raise SiteError("nothing was asked for: name the sites to differentiate at.")
     raws = [session.kept[id(action)] for _, action in kept]
     for (site, _), raw in zip(kept, raws, strict=True):
         if not raw.is_floating_point():

@@ -68,7 +68,7 @@ def subspace(name: str, rows: Any) -> Linear:
     if torch.linalg.matrix_rank(write.detach().double()) < write.shape[0]:
         raise SiteError(f"the {write.shape[0]} directions of {name!r} are linearly dependent: drop the redundant ones.")
     precise = write if write.dtype.itemsize >= 4 else write.float()  # half precision has no pseudo-inverse
-    return Linear(name, torch.linalg.pinv(precise).mT.to(write.dtype), write)
+    return Linear(name, torch.linalg.pinv(precise).mT.to(write.dtype).contiguous(), write)
 
 
 def direction(name: str, vector: Any) -> Linear:

@@ -133,7 +133,7 @@ class Site:
 
     def on(self, layer: int) -> Site:
         """The same site in one layer."""
-        return replace(self, layer=layer)
+        return Site(self.name, layer, self.unit, self.pos, self.basis, self.feature, self.path, self.end)
 
     def each(self, extent: Extent, *dims: str) -> Iterator[Site]:
         """One site for every combination of `dims` ("layer", "head", "pos", …) that `extent` has.

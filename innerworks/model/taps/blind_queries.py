@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["refuse_blind_queries"]
 
 
-def refuse_blind_queries(
-    edit: Edit, before: Tensor, after: Tensor, layout: Layout, rows: range, offset: int
-) -> None:
+def refuse_blind_queries(edit: Edit, before: Tensor, after: Tensor, layout: Layout, rows: range, offset: int) -> None:
     """Raise where a real query lost its last key: softmax would let it see every key alike, the future included."""
     import torch
 

@@ -41,8 +41,17 @@ class Point:
 
 
 def point_of(site: Site, anatomy: Anatomy) -> Point:
-    """The tensor a concrete site is, in this model."""
+    """The tensor a concrete site is, in this model; found once for each kind and layer."""
     layer = site.layer if isinstance(site.layer, int) else 0
+    known = anatomy.points.get((site.name, layer))
+    if known is None:
+        known = _found(site, anatomy, layer)
+        if site.name != "module":
+            anatomy.points[site.name, layer] = known
+    return known
+
+
+def _found(site: Site, anatomy: Anatomy, layer: int) -> Point:
     if site.name == "module":
         module = anatomy.module.get_submodule(site.path)
         return Point(module, "input" if site.end == "input" else "output", c.Tokens(), ())

@@ -8,7 +8,7 @@ left to do, and say which site never ran.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import NotFiredError
@@ -46,7 +46,7 @@ class Action:
     keep_graph: bool = False
     columns: dict[str, Columns] = field(default_factory=dict)
     fired: bool = False
-    origin: int = 0
+    whole: bool = False
 
 
 @dataclass
@@ -86,14 +86,15 @@ class Session:
         """Keep a site's raw tensor in the autograd graph."""
         return self._add(Action(site, point_of(site, self.anatomy), keep_graph=True), False)
 
-    def edit(self, edit: Edit, rows: range | None = None, origin: int = 0) -> None:
+    def edit(self, edit: Edit, rows: range | None = None) -> None:
         """Edit a concrete site, in all rows or some."""
         point = point_of(edit.site, self.anatomy)
-        self._add(Action(edit.site, point, edit=edit, rows=rows, origin=origin), True)
+        self._add(Action(edit.site, point, edit=edit, rows=rows), True)
 
     def _add(self, action: Action, select: bool) -> Action:
         if select:
             action.columns = self._columns(action.site)
+        action.whole = not action.columns and action.site.unit is None and action.site.basis is None
         self.actions.append(action)
         return action
 
@@ -162,6 +163,10 @@ class Session:
 
     def _read(self, action: Action, values: Tensor) -> None:
         assert action.reader is not None
+        if action.whole:
+            action.reader(values)
+            action.fired = True
+            return
         index = self._index(action, values, range(self.layout.rows))
         if index is None:
             return
@@ -209,7 +214,11 @@ class Session:
     def _axes(action: Action) -> tuple[str, ...]:
         """The dimensions of what an edit is given, from left to right."""
         site = action.site
-        dims = [d for d in action.point.dims or ("batch", "pos", "d") if d not in action.columns or not action.columns[d].scalar]
+        dims = [
+            d
+            for d in action.point.dims or ("batch", "pos", "d")
+            if d not in action.columns or not action.columns[d].scalar
+        ]
         if site.unit is not None and isinstance(site.unit, int):
             dims.remove(str(site.kind.unit))
         return tuple(dims[:-1] if isinstance(site.feature, int) else dims)
@@ -247,7 +256,10 @@ class Session:
             size = current.shape[dims.index(dim)]
             found = [list(range(size)) for _ in rows]
         offset = self._windows(action, current)[dim].offset
-        return [[self.layout.position_at(row, c + offset) for c in columns] for row, columns in zip(rows, found, strict=True)]
+        return [
+            [self.layout.position_at(row, c + offset) for c in columns]
+            for row, columns in zip(rows, found, strict=True)
+        ]
 
     def _windows(self, action: Action, values: Tensor) -> dict[str, Window]:
         dims, window = action.point.dims, self.window
@@ -308,10 +320,6 @@ class Session:
         written_in_place_first = sorted(groups.values(), key=lambda group: group[0].point.place != "in_place")
         for actions in written_in_place_first:
             point = actions[0].point
-            codecs: dict[str, Any] = {}
-            for action in actions:
-                shared = codecs.setdefault(action.site.name, action.point.codec)
-                action.point = replace(action.point, codec=shared)
             actions.sort(key=lambda a: 0 if a.edit is not None else 1 if a.keep_graph else 2)
             if point.place in ("q_rot", "k_rot", "scores", "pattern"):
                 attention.setdefault(id(point.module), {})[point.place] = actions

@@ -86,12 +86,15 @@ def test_edited_scores_and_patterns_mix_the_values_that_they_say(model, name, re
 
 def test_knockout_cuts_the_edge_and_the_rest_takes_its_share(model):
     before = model.run(prompt(), capture=[at.pattern[1]])[at.pattern[1]]
-    cut = [edit.knockout(at.pattern[1, 2], query=-1, key=[3, 6]), edit.knockout(at.scores[1, 0], query=slice(2, 5), key=1)]
+    cut = [
+        edit.knockout(at.pattern[1, 2], query=-1, key=[3, 6]),
+        edit.knockout(at.scores[1, 0], query=slice(2, 5), key=1),
+    ]
     after = model.run(prompt(), edits=cut, capture=[at.pattern[1]])[at.pattern[1]]
     expected = before.clone()
     expected[:, 2, -1, [3, 6]] = 0
     expected[:, 2, -1] *= before[:, 2, -1].sum(-1, keepdim=True) * 0 + 1
-    expected[:, 2, -1] /= (1 - before[:, 2, -1, [3, 6]].sum(-1, keepdim=True))
+    expected[:, 2, -1] /= 1 - before[:, 2, -1, [3, 6]].sum(-1, keepdim=True)
     expected[:, 0, 2:5, 1] = 0
     expected[:, 0, 2:5] /= 1 - before[:, 0, 2:5, 1:2]
     assert (after[:, 2, -1, [3, 6]] == 0).all()

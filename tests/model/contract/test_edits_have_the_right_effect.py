@@ -177,7 +177,9 @@ def test_a_whole_edit_and_a_part_of_it_compose(model):
     values = model.run(prompt(2, 9, seed=5), capture=[at.attn_out[1]])[at.attn_out[1]]
     kept, vector = values.clone(), random_like(torch.zeros(model.d_model))
     run = model.run(
-        prompt(), edits=[edit.set(at.attn_out[1], values), edit.add(at.attn_out[1] @ -1, vector)], capture=[at.attn_out[1]]
+        prompt(),
+        edits=[edit.set(at.attn_out[1], values), edit.add(at.attn_out[1] @ -1, vector)],
+        capture=[at.attn_out[1]],
     )
     assert torch.equal(values, kept)
     assert close(run[at.attn_out[1] @ -1], values[:, -1] + vector, 1e-6)

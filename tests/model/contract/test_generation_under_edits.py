@@ -110,6 +110,7 @@ def test_the_logits_of_every_step_are_those_of_a_full_forward_pass(model):
 
 def _pinned(edits):
     """The same edits with -1 meaning the prompt's last token, in a longer prompt."""
+
     def pin(pos):
         if pos == -1:
             return LENGTH - 1

@@ -134,7 +134,7 @@ def test_the_last_stream_is_before_the_last_norm(family):
 def test_steering_from_a_position_on_goes_on_while_writing_with_a_cache(family):
     """steering-vectors 0.12: min_token_index with a cached generate gave unsteered text."""
     model = model_of(family)
-    vector = random_like(torch.zeros(model.d_model), scale=5.0)
+    vector = random_like(torch.zeros(model.d_model), scale=20.0)
     ids = prompt(1)
     edits = [edit.add(at.resid_post[1] @ slice(9, None), vector)]
     found = model.generate(ids, max_new_tokens=4, edits=edits, capture=[at.resid_post[1]])

@@ -13,12 +13,10 @@ from innerworks.model.tokens import Prompt
 
 ROWS = [[5, 17, 33, 60, 8, 21, 9, 44, 71], [12, 3, 66, 20, 31, 7], [40, 41, 9]]
 PROMPTS = [
-    Prompt.from_ids(row).with_span("subject", span)
-    for row, span in zip(ROWS, [(2, 3), (1, 2), (0, 1)], strict=True)
+    Prompt.from_ids(row).with_span("subject", span) for row, span in zip(ROWS, [(2, 3), (1, 2), (0, 1)], strict=True)
 ]
 UNEQUAL_SPANS = [
-    Prompt.from_ids(row).with_span("subject", span)
-    for row, span in zip(ROWS, [(2, 3, 4), (1, 2), (0,)], strict=True)
+    Prompt.from_ids(row).with_span("subject", span) for row, span in zip(ROWS, [(2, 3, 4), (1, 2), (0,)], strict=True)
 ]
 SIDES = pytest.mark.parametrize("side", ["left", "right"])
 

@@ -1,0 +1,132 @@
+"""docs/support.md: which sites each family has, and that each can be read, written and differentiated, by trying it.
+
+Run from the root of the repository, `python -m tests.model.contract.support_table` writes the file.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+
+import torch
+from families import FAMILIES, VARIANTS, backends
+from opened_models import model_of, place, plain, prompt, random_like, spread
+
+from innerworks.model import edits as edit
+from innerworks.model import metrics
+from innerworks.model.model import Model
+from innerworks.model.sites import KINDS, Site
+
+PAGE = Path(__file__).parents[3] / "docs" / "support.md"
+NAMES = {
+    "gpt2": "GPT-2",
+    "gpt_neox": "GPT-NeoX, Pythia",
+    "gpt_neox_sequential": "GPT-NeoX, sequential",
+    "llama": "Llama",
+    "qwen3": "Qwen3",
+    "gemma2": "Gemma 2",
+    "olmo2": "OLMo 2",
+    "bloom": "BLOOM",
+    "gptj": "GPT-J",
+    "opt": "OPT",
+    "mixtral": "Mixtral",
+    "gpt_oss": "gpt-oss",
+    "granite": "Granite",
+}
+_METRIC = metrics.custom(lambda logits: logits.square().sum((1, 2)), every=True)
+
+
+def reads(model: Model, site: Site) -> bool:
+    """Whether reading gives a tensor of the table's shape and leaves the logits bit-identical."""
+    run = model.run(prompt(), capture=[site])
+    sizes = {"batch": 2, "pos": 9, "query": 9, "key": 9}
+    shape = tuple(sizes.get(dim) or model.anatomy.size(dim) for dim in site.kind.dims)
+    return tuple(run[site].shape) == shape and torch.equal(run.logits, plain(model, prompt()))
+
+
+def writes(model: Model, site: Site) -> bool:
+    """Whether writing back changes nothing, and writing something else does.
+
+    Scores and patterns exist in eager attention only: written to under SDPA, a layer runs eager, which is as far
+    from SDPA as the two are from each other.
+    """
+    expected = plain(model, prompt())
+    value = model.run(prompt(), capture=[site])[site]
+    back = model.run(prompt(), edits=[edit.set(site, value)]).logits
+    rounding = site.name in ("scores", "pattern") and model.module.config._attn_implementation == "sdpa"
+    kept = (back - expected).abs().max() <= (2e-5 * spread(expected) if rounding else 0.0)
+    other = (value + 1) % model.anatomy.n_experts if site.name == "router_index" else value + random_like(value)
+    changed = model.run(prompt(), edits=[edit.set(site, other)]).logits
+    return bool(kept and (changed - expected).abs().max() > 1e-3 * spread(expected))
+
+
+def differentiates(model: Model, site: Site) -> bool:
+    """Whether a finite gradient that is not all zero comes out of a pass with the plain model's logits."""
+    if site.name == "router_index":
+        return False
+    found = model.gradients(prompt(), _METRIC, [site])
+    gradient = found[site]
+    return bool(gradient.isfinite().all() and gradient.any() and torch.equal(found.run.logits, plain(model, prompt())))
+
+
+_CHECKS = (("r", reads), ("w", writes), ("g", differentiates))
+
+
+def cell(family: str, name: str) -> str:
+    """What can be done at a kind of site: the letters that hold on every backend; – where the family has none."""
+    if name in model_of(family).anatomy.missing:
+        return "–"
+    models = [model_of(family, backend) for backend in backends(family)]
+    return "".join(letter for letter, holds in _CHECKS if all(holds(model, place(name)) for model in models)) or "?"
+
+
+def reasons() -> list[str]:
+    """Why a family does not have a site, for those that some have."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for family in FAMILIES:
+        for name, why in model_of(family).anatomy.missing.items():
+            found.setdefault((name, why), []).append(NAMES[family])
+    order = list(KINDS)
+    rows = sorted(found.items(), key=lambda item: (order.index(item[0][0]), FAMILIES.index(_family(item[1][0]))))
+    return [f"- `{name}`: {why} ({'; '.join(families)})." for (name, why), families in rows]
+
+
+def _family(name: str) -> str:
+    return next(family for family, called in NAMES.items() if called == name)
+
+
+def page() -> str:
+    """The whole page."""
+    kinds = [name for name in KINDS if name != "module"]
+    lines = [
+        "# Supported architectures",
+        "",
+        "This page is made by running the checks that it reports; a test compares it with what they say today.",
+        "",
+        "`r`: reading leaves the logits bit-identical. `w`: writing back what was read does too (`scores` and `pattern`",
+        "under SDPA: within 2e-5 of the largest logit), and writing something else has an effect. `g`: gradients, with the",
+        "logits of the plain model bit for bit. –: the architecture has no such place. Each letter holds on every",
+        "attention backend that the family has.",
+        "",
+        "| family | `model_type` | attention backends |",
+        "|---|---|---|",
+    ]
+    for family in FAMILIES:
+        lines.append(f"| {NAMES[family]} | `{VARIANTS.get(family, (family,))[0]}` | {', '.join(backends(family))} |")
+    lines += [
+        "",
+        "| site | " + " | ".join(NAMES[family] for family in FAMILIES) + " |",
+        "|---" * (len(FAMILIES) + 1) + "|",
+    ]
+    for name in kinds:
+        lines.append(f"| `{name}` | " + " | ".join(cell(family, name) for family in FAMILIES) + " |")
+    lines += ["", "## Why a place is missing", "", *reasons(), ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    PAGE.write_text(page(), encoding="utf-8")
