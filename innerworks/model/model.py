@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import EditError, PromptError, SiteError
+from innerworks.errors import EditError, MetricError, PromptError, SiteError
 from innerworks.model.anatomy import Anatomy, Family
 from innerworks.model.batch import Batch, Padding, rows_of
 from innerworks.model.edits.values import Edit
@@ -20,7 +20,7 @@ from innerworks.model.engine.nonfinite import first_nonfinite
 from innerworks.model.engine.positions import keeper, logit_columns
 from innerworks.model.engine.run import Run
 from innerworks.model.metrics import Bound, Metric, custom
-from innerworks.model.sites import Places, Site, at
+from innerworks.model.sites import ALL, Places, Site, at, pick
 from innerworks.model.taps import Layout, Session
 from innerworks.model.tokens import Pair, Prompt, check, single_token
 
@@ -224,7 +224,7 @@ class Model:
 
     def _put(self, session: Session, edits: Sequence[Edit]) -> None:
         if self.edits or edits:
-            for edit in resolved([*self.edits, *edits], self.anatomy):
+            for edit in self.resolved(edits):
                 session.edit(edit)
 
     def _forward(self, session: Session, batch: Batch, *, frozen_: bool = False, **options: Any) -> Tensor | None:
@@ -298,6 +298,8 @@ class Model:
         """A metric (or a plain function of the last position's logits) for the rows of a batch."""
         if isinstance(metric, Bound):
             return metric
+        if not isinstance(metric, Metric) and not callable(metric):
+            raise MetricError(f"{metric!r} is not a metric: use iw.logit(...), iw.prob(...), or a function of logits.")
         value = metric if isinstance(metric, Metric) else custom(metric)
         return value.bind(batch, self.token)
 
@@ -348,7 +350,7 @@ class Model:
         Positions are those of the prompt and continue into the text: `@ slice(5, None)` covers what is generated,
         `@ -1` is the prompt's last token. Greedy unless `sample=True`. `options` go to transformers as they are.
         """
-        from innerworks.model.engine.decoding import decoding_config, seeded, split_new
+        from innerworks.model.engine.decoding import decoding_config, seeded, split_new, without_stop
 
         batch = self.batch(prompt, padding="left")
         wanted = as_capture(capture, self.anatomy) if capture else {}
@@ -372,7 +374,9 @@ class Model:
         layout = generated_layout(batch, new, ids.shape[1] - 1)
         out = Generation(self.anatomy, batch, captured, None, reduced=reduced, layout=layout, output_ids=ids)
         out.new_ids = new
-        out.texts = None if self.tokenizer is None else [self.tokenizer.decode(row) for row in new]
+        out.texts = (
+            None if self.tokenizer is None else [self.tokenizer.decode(row) for row in without_stop(new, config)]
+        )
         return out
 
     def sweep(self, prompt: Any, variants: Mapping[Any, Sequence[Edit]], metric: Any, **options: Any) -> SweepResult:
@@ -380,6 +384,14 @@ class Model:
         from innerworks.model.sweep import sweep
 
         return sweep(self, prompt, variants, metric, **options)
+
+    def indices(self, site: Site, dim: str) -> list[int]:
+        """The layers or heads a site covers here, so that `at.z[:].each_head(model)` works (see `Site.each`)."""
+        if dim == "pos":
+            raise SiteError("a model alone has no positions: pass a Run of the prompt, as in each_position(run).")
+        if dim == "layer":
+            return [one.layer for one in self.anatomy.concrete(site) if isinstance(one.layer, int)]
+        return pick(site.unit if site.unit is not None else ALL, self.anatomy.size(dim), dim)
 
     # -- for the engine's other parts ---------------------------------------------------------------------------
 
@@ -389,6 +401,6 @@ class Model:
 
     def resolved(self, edits: Sequence[Edit]) -> list[Edit]:
         """Edits in single layers, checked against the model and each other, standing edits first."""
-        if not isinstance(edits, Sequence) or any(not isinstance(e, Edit) for e in edits):
+        if not isinstance(edits, Sequence) or isinstance(edits, str):
             raise EditError(f"edits are a list such as [edit.zero(at.z[5, 3])], got {edits!r}.")
         return resolved([*self.edits, *edits], self.anatomy)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from innerworks.errors import AnatomyError
-from innerworks.model.anatomy import FAMILIES, Anatomy, Family, family_named, guess, module_tree
+from innerworks.model.anatomy import FAMILIES, Anatomy, Family, family_named, module_tree
+from innerworks.model.guess import guess
 from innerworks.model.load import open_model
 from innerworks.model.model import Model
 

@@ -49,7 +49,7 @@ def model():
     ],
 )
 def test_prompts(model, prompt, told):
-    with pytest.raises(PromptError, match=f"(?i){told}"):
+    with pytest.raises(PromptError, match=rf"(?i){told}"):
         model.run(prompt)
 
 
@@ -151,7 +151,7 @@ def test_what_was_not_captured(model):
         with pytest.raises(SiteError, match=told):
             run[site]
         assert site not in run
-    with pytest.raises(SiteError, match="computed no logits: ask with logits='all', 'last', or positions"):
+    with pytest.raises(SiteError, match=r"computed no logits: ask with logits='all', 'last', or positions"):
         _ = run.logits
     assert at.z[1, 2] in run and "z.1.2" in run and 5 not in run
 
@@ -162,7 +162,7 @@ def test_a_backend_that_forms_no_patterns():
     module.config._attn_implementation_internal = "flash_attention_2"
     for name in ("scores", "pattern"):
         with pytest.raises(
-            BackendError, match="'flash_attention_2' never forms scores or patterns: load the model with"
+            BackendError, match=r"'flash_attention_2' never forms scores or patterns: load the model with"
         ):
             model.run(ids(2), capture=[f"{name}.1"])
 
@@ -170,7 +170,7 @@ def test_a_backend_that_forms_no_patterns():
 def test_experts_run_one_by_one():
     module = build("mixtral")
     module.config._experts_implementation = "eager"
-    with pytest.raises(BackendError, match="load the model with experts_implementation='grouped_mm'"):
+    with pytest.raises(BackendError, match=r"load the model with experts_implementation='grouped_mm'"):
         opened(module).run(ids(2), capture=[at.expert_neurons[1]])
 
 
@@ -190,14 +190,14 @@ def test_nan_says_where_it_comes_from_first():
             edits=[edit.call(at.attn_out[2] @ 2, _second_row_is_nan)],
             padding="left",
         )
-    with pytest.raises(NonFiniteError, match="attn_out.2@8"):
+    with pytest.raises(NonFiniteError, match=r"attn_out.2@8"):
         model.gradients(ids(2), metrics.logit(3), [at.embed], edits=overflow)
-    with pytest.raises(NonFiniteError, match="attn_out.2@8"):
+    with pytest.raises(NonFiniteError, match=r"attn_out.2@8"):
         _ = model.with_edits(*overflow).run(ids(2)).logits
     assert model.run(ids(2), edits=overflow, nan="allow").logits.isnan().any()
     with torch.no_grad():
         module.model.layers[1].self_attn.q_proj.weight[3, 5] = float("nan")
-    with pytest.raises(NonFiniteError, match="model.layers.1.self_attn.q_proj.weight holds 1 NaN .* load it again"):
+    with pytest.raises(NonFiniteError, match=r"model.layers.1.self_attn.q_proj.weight holds 1 NaN .* load it again"):
         _ = model.run(ids(2)).logits
 
 
@@ -208,9 +208,9 @@ def _second_row_is_nan(values):
 
 def test_rows_that_select_different_numbers_of_positions(model):
     prompts = [Prompt.from_ids([5, 6, 7, 8]).with_span("subject", p) for p in ((1, 2), (1,))]
-    with pytest.raises(SiteError, match="1 positions in one row and 2 in another: take one position of each .such as"):
+    with pytest.raises(SiteError, match=r"1 positions in one row and 2 in another: take one position of each .such as"):
         model.run(prompts, capture=[at.z[1] @ "subject"])
-    with pytest.raises(SiteError, match="or run the rows one by one"):
+    with pytest.raises(SiteError, match=r"or run the rows one by one"):
         model.run([[5, 6, 7], [5, 6]], capture=[at.z[1] @ slice(1, None)])
 
 
@@ -223,14 +223,14 @@ def test_generation(model):
         with pytest.raises(PromptError, match=told):
             model.generate(ids(1), **options)
     for pos in (15, slice(15, None)):
-        with pytest.raises(SiteError, match="there are 13, numbered 0 to 12"):
+        with pytest.raises(SiteError, match=r"there are 13, numbered 0 to 12"):
             model.generate(ids(1), max_new_tokens=4, edits=[edit.zero(at.z[1] @ pos)])
 
 
 def test_gradients(model):
-    with pytest.raises(SiteError, match="every layer: write"):
+    with pytest.raises(SiteError, match=r"every layer: write"):
         model.gradients(ids(2), metrics.logit(3), [at.z])
-    with pytest.raises(MetricError, match="no gradient"):
+    with pytest.raises(MetricError, match=r"no gradient"):
         model.gradients(ids(2), metrics.accuracy(3), [at.z[1]])
-    with pytest.raises(SiteError, match="nothing was asked for: name the sites"):
+    with pytest.raises(SiteError, match=r"nothing was asked for: name the sites"):
         model.gradients(ids(2), metrics.logit(3), [])

@@ -25,7 +25,7 @@ def test_it_solves_the_indirect_object_prompt(model):
 
 
 def test_patching_the_stream_moves_from_the_name_to_the_end(model):
-    """The clean name restores at its own position early, at the last position late; the rest of the prompt not at all."""
+    """The clean name restores at its own position early and at the last position late, the rest not at all."""
     pair = model.pair(CLEAN, CORRUPT)
     (swapped,) = pair.differs
     run = model.run(pair.clean, capture=at.resid_post[:])

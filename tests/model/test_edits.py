@@ -66,7 +66,7 @@ def test_means_are_over_what_they_say(model):
     assert torch.allclose(edit.mean(at.z[1], run, over=("batch", "pos")).value, z.mean((0, 1), keepdim=True))
     layered = edit.mean(at.resid_post[:], run, over=("batch", "pos"))
     assert torch.allclose(layered.value[2], run[at.resid_post[2]].mean((0, 1), keepdim=True))
-    with pytest.raises(EditError, match="mean over 'pos': z.1@-1 has the dimensions batch, head, d_head"):
+    with pytest.raises(EditError, match=r"mean over 'pos': z.1@-1 has the dimensions batch, head, d_head"):
         edit.mean(at.z[1] @ -1, run, over=("batch", "pos"))
 
 
@@ -76,7 +76,7 @@ def test_means_leave_padding_out(model):
     alone = torch.cat([model.run(row, capture=[at.resid_post[1]])[at.resid_post[1]][0] for row in rows])
     assert torch.allclose(edit.mean(at.resid_post[1], run, over=("batch", "pos")).value[0, 0], alone.mean(0), atol=1e-5)
     assert torch.allclose(edit.mean(at.resid_post[1] @ -1, run).value[0], alone[[4, 7]].mean(0), atol=1e-5)
-    with pytest.raises(EditError, match="have 3 to 5 tokens, so their positions do not correspond: take over="):
+    with pytest.raises(EditError, match=r"have 3 to 5 tokens, so their positions do not correspond: take over="):
         edit.mean(at.resid_post[1], run)
 
 
@@ -96,9 +96,9 @@ def test_noise_is_gaussian_and_by_the_seed(model):
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert abs(float(a.std()) - 0.5) < 0.02 and abs(float(a.mean())) < 0.02
     assert len({round(float(value), 5) for value in a[:, :, 0].flatten()}) > 470
-    with pytest.raises(EditError, match="noise takes a standard deviation of at least 0, got -1"):
+    with pytest.raises(EditError, match=r"noise takes a standard deviation of at least 0, got -1"):
         edit.noise(at.embed, -1)
-    with pytest.raises(EditError, match="put it on queries or keys"):
+    with pytest.raises(EditError, match=r"put it on queries or keys"):
         edit.noise(at.scores[1], 1.0)
 
 
@@ -205,29 +205,29 @@ def test_every_kind_is_read_back_from_a_file_and_does_the_same(model, tmp_path):
 
 def test_files_that_hold_no_edits(model, tmp_path):
     path = tmp_path / "edits.safetensors"
-    with pytest.raises(EditError, match="holds a Python function, which cannot be saved"):
+    with pytest.raises(EditError, match=r"holds a Python function, which cannot be saved"):
         edit.save(path, [edit.call(at.z[1], torch.relu)])
     assert not path.exists()
-    with pytest.raises(FileError, match="cannot read edits from"):
+    with pytest.raises(FileError, match=r"cannot read edits from"):
         edit.load(path)
     save_file({"x": torch.ones(2)}, path)
-    with pytest.raises(FileError, match="is a safetensors file, but holds no edits"):
+    with pytest.raises(FileError, match=r"is a safetensors file, but holds no edits"):
         edit.load(path)
     description, tensors = edit.to_parts([edit.add(at.mlp_out[1], draw(32))])
-    with pytest.raises(FileError, match="this innerworks reads version 1. Upgrade it"):
+    with pytest.raises(FileError, match=r"this innerworks reads version 1. Upgrade it"):
         edit.from_parts({**description, "version": 2}, tensors)
     strange = {"version": 1, "edits": [{"op": "melt", "site": "z.1", "options": {}}]}
-    with pytest.raises(FileError, match="unknown edit 'melt'; known: zero"):
+    with pytest.raises(FileError, match=r"unknown edit 'melt'; known: zero"):
         edit.from_parts(strange, {})
     save_file(
         {},
         path,
         {"innerworks_edits": json.dumps({"version": 1, "edits": [{"op": "set", "site": "z.1", "options": {}}]})},
     )
-    with pytest.raises(FileError, match="are damaged"):
+    with pytest.raises(FileError, match=r"are damaged"):
         edit.load(path)
     path.write_bytes(b"not a file of tensors")
-    with pytest.raises(FileError, match="cannot read edits from"):
+    with pytest.raises(FileError, match=r"cannot read edits from"):
         edit.load(path)
 
 
@@ -239,7 +239,7 @@ def test_a_failed_save_leaves_the_old_file(model, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("os.replace", refuse)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match=r"disk full"):
         edit.save(path, [edit.zero(at.z[1])])
     assert [p.name for p in tmp_path.iterdir()] == ["edits.safetensors"]
     assert edit.load(path)[0].op == "add"

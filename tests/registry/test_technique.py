@@ -52,7 +52,7 @@ def test_the_same_name_from_another_module_is_refused():
 
     register()(clash)
 
-    def clash(model):  # noqa: F811
+    def clash(model):
         """Another."""
 
     clash.__module__ = "somebody_elses_package"

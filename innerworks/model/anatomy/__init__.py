@@ -2,8 +2,7 @@
 
 from innerworks.model.anatomy.anatomy import Anatomy, module_tree
 from innerworks.model.anatomy.families import FAMILIES, family_named
-from innerworks.model.anatomy.guess import guess
-from innerworks.model.anatomy.record import Experts, Family, Fused, Refusal, Setting, Split
+from innerworks.model.anatomy.record import Experts, Family, Fused, NormKind, Refusal, Setting, Split
 
 __all__ = [
     "FAMILIES",
@@ -11,10 +10,10 @@ __all__ = [
     "Experts",
     "Family",
     "Fused",
+    "NormKind",
     "Refusal",
     "Setting",
     "Split",
     "family_named",
-    "guess",
     "module_tree",
 ]

@@ -32,7 +32,7 @@ class Anatomy:
 
     def _read_sizes(self) -> None:
         config = self.config
-        self.d_model: int = config.hidden_size
+        self.d_model: int = getattr(config, "hidden_size", None) or self.embedding.weight.shape[1]
         self.n_heads: int = config.num_attention_heads
         self.n_kv_heads: int = getattr(config, "num_key_value_heads", None) or self.n_heads
         attn: Any = self.part(0, self.family.attn)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from innerworks.model.batch import Batch
 
-__all__ = ["decoding_config", "seeded", "split_new"]
+__all__ = ["decoding_config", "seeded", "split_new", "without_stop"]
 
 
 def decoding_config(
@@ -74,10 +74,20 @@ def seeded(seed: int | None, device: Any) -> Iterator[None]:
 
 def split_new(ids: Tensor, batch: Batch, config: Any) -> list[list[int]]:
     """Each row's new tokens, up to and including its stop token."""
-    stops = config.eos_token_id
-    stops = set() if stops is None else set(stops) if isinstance(stops, list) else {stops}
+    stops = _stops(config)
     out = []
     for row in ids[:, batch.width :].tolist():
         end = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
         out.append(row[:end])
     return out
+
+
+def without_stop(new: list[list[int]], config: Any) -> list[list[int]]:
+    """The tokens that are text: all but a stop token at the end."""
+    stops = _stops(config)
+    return [row[:-1] if row and row[-1] in stops else row for row in new]
+
+
+def _stops(config: Any) -> set[int]:
+    stops = config.eos_token_id
+    return set() if stops is None else set(stops) if isinstance(stops, list) else {stops}

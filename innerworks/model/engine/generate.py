@@ -30,6 +30,10 @@ class Generation(Run):
     texts: list[str] | None
     new_ids: list[list[int]]
 
+    def __repr__(self) -> str:
+        said = "".join(f"\n  {text!r}" for text in self.texts or map(str, self.new_ids))
+        return f"{super().__repr__()}{said}"
+
 
 class _Chunks:
     """A site's values from the prompt's pass and from each step after it."""

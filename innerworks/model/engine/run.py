@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import NonFiniteError, SiteError
@@ -105,8 +105,7 @@ class Run:
             rest = self._remaining(site, held)
             if held in self.captured and rest is not None:
                 return self._select(rest, self.captured[held])
-        held_text = ", ".join(map(str, self)) or "nothing"
-        raise SiteError(f"{site} was not captured. This run holds: {held_text}. Add it to capture=[...].")
+        raise SiteError(f"{site} was not captured. This run holds: {_listed(self)}. Add it to capture=[...].")
 
     @staticmethod
     def _remaining(site: Site, held: Site) -> Site | None:
@@ -169,7 +168,22 @@ class Run:
         shapes = "".join(f"\n  {site}: {tuple(t.shape)}" for site, t in self.captured.items())
         reduced = "".join(f"\n  {site}: reduced" for site in self.reduced)
         logits = "" if self._logits is None else f"\n  logits: {tuple(self._logits.shape)}"
-        return f"Run({len(self.batch)} prompt(s), {self.batch.width} tokens){shapes}{reduced}{logits}"
+        return f"{type(self).__name__}({len(self.batch)} prompt(s), {self.batch.width} tokens){shapes}{reduced}{logits}"
+
+
+def _listed(sites: Iterable[Site]) -> str:
+    """Sites as text, the layers of one kind put together."""
+    layers: dict[str, list[str]] = {}
+    for site in sites:
+        layers.setdefault(str(dataclasses.replace(site, layer=0 if site.kind.layered else None)), []).append(
+            str(site.layer)
+        )
+    shown = []
+    for text, numbers in layers.items():
+        kind, _, rest = text.partition(".0") if numbers != ["None"] else (text, "", "")
+        where = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 2 else ",".join(numbers)
+        shown.append(kind if numbers == ["None"] else f"{kind}.{where}{rest}")
+    return ", ".join(shown) or "nothing"
 
 
 def _less(site: Site, held: Site) -> Site:

@@ -71,21 +71,37 @@ class _Norms:
         return self._check(site[parts[1:]] if len(parts) > 1 else site)
 
 
+class _Layered:
+    """A kind of site in a particular model, waiting for its layer: the finished site is checked at once."""
+
+    def __init__(self, name: str, check: Callable[[Site], Site]) -> None:
+        self._name = name
+        self._check = check
+
+    def __getitem__(self, index: Any) -> Site:
+        return self._check(Site(self._name)[index])
+
+    def __repr__(self) -> str:
+        return f"at.{self._name}[layer]"
+
+
 class Places:
     """Names places: `at.z[5, 3] @ -1`, `at("z.5.3@-1")`, `at.module("transformer.h.0.mlp").output`.
 
     `model.at` is the same, and refuses at once what that model does not have.
     """
 
-    def __init__(self, check: Callable[[Site], Site] = lambda site: site) -> None:
-        self._check = check
+    def __init__(self, check: Callable[[Site], Site] | None = None) -> None:
+        self._check = check or (lambda site: site)
+        self._bound = check is not None
 
-    def __getattr__(self, name: str) -> Site:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in KINDS or name == "module":
             raise UnknownSite(f"there is no site called {name!r}. The sites are: {', '.join(KINDS)}.")
-        return self._check(Site(name))
+        site = self._check(Site(name))
+        return _Layered(name, self._check) if self._bound and site.kind.layered else site
 
     @property
     def norm_scale(self) -> _Norms:

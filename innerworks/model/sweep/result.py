@@ -33,6 +33,11 @@ class SweepResult(Mapping[Any, "Tensor"]):
     notes: list[str] = field(default_factory=list)
 
     def __getitem__(self, key: Any) -> Tensor:
+        if key not in self.found:
+            example = next(iter(self.found), "none")
+            raise KeyError(
+                f"{key!r} is not a variant of this sweep; its keys are as you gave them, such as {example!r}"
+            )
         return self.found[key]
 
     def __iter__(self) -> Iterator[Any]:

@@ -97,7 +97,7 @@ class Layout:
         return Columns(tuple(per_row), isinstance(selector, int))
 
     def position_at(self, row: int, column: int) -> int:
-        """The position that a column holds in one row; less than 0 or past the row's length where it is no token of it."""
+        """The position that a column holds in one row; below 0 or past the row's length where it is no token."""
         if self.packed is None:
             return column - self.starts[row]
         own = list(self.packed[row])

@@ -51,7 +51,7 @@ class Action:
 
 @dataclass
 class _Shown:
-    """A site's tensor between its codec's read and write: as it was, as it is by now, and whether we may write into it."""
+    """A site's tensor between its codec's read and write: as it was, as it is now, and whether we may write into it."""
 
     codec: Codec
     before: Tensor
@@ -197,7 +197,7 @@ class Session:
         self._note_edited(action, rows)
         context = Context(
             action.site.layer if isinstance(action.site.layer, int) else None,
-            tuple(r - first for r in rows),
+            tuple(r - first + self.first_row for r in rows),
             lambda: self._positions(action, rows, current),
         )
         if not index:

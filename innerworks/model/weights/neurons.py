@@ -23,6 +23,11 @@ class Neuron(NamedTuple):
     read_bias: Tensor
     gate_bias: Tensor | None
 
+    def __repr__(self) -> str:
+        gated = ", gated" if self.gate is not None else ""
+        lengths = f"reads {float(self.read.norm()):.3g}, writes {float(self.write.norm()):.3g}"
+        return f"Neuron(d={self.read.shape[0]}, {lengths}{gated})"
+
 
 class Neurons(Views):
     """What each neuron reads, is gated by, and writes, as the model stores it or with the norms folded in.

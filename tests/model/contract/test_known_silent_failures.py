@@ -67,7 +67,7 @@ def test_left_padding_leaves_a_prompt_what_it_is_alone(family):
 
 @pytest.mark.parametrize("family", ["bloom", "olmo2", "granite", "gemma2", "gpt_neox_sequential", "gpt_neox"])
 def test_contributions_are_what_the_stream_receives(family):
-    """nnterp and TransformerLens 4.3: BLOOM's included the residual, OLMo2's and Granite's lacked post-norm and scale."""
+    """TransformerLens 4.3: BLOOM's included the residual, OLMo2's and Granite's lacked post-norm and multiplier."""
     run = model_of(family).run(prompt(), capture=[at.resid_pre[1], at.attn_out[1], at.mlp_out[1], at.resid_post[1]])
     change = run[at.resid_post[1]] - run[at.resid_pre[1]]
     assert near(run[at.attn_out[1]] + run[at.mlp_out[1]], change)
@@ -77,13 +77,13 @@ def test_what_never_ran_is_an_error():
     """TransformerLens 4.3: a hook on a place that the model never runs through stayed silent."""
     model = model_of("llama")
     stream = model.run(prompt(), capture=[at.resid_pre[2]])[at.resid_pre[2]]
-    with pytest.raises(NotFiredError, match="z.0"):
+    with pytest.raises(NotFiredError, match=r"z.0"):
         model.run(prompt(), capture=[at.z[0]], start=(2, stream))
 
 
 def test_an_option_that_does_not_exist_is_an_error():
     """TransformerLens 4.3: incl_bwd went into **kwargs and was ignored."""
-    with pytest.raises(TypeError, match="incl_bwd"):
+    with pytest.raises(TypeError, match=r"incl_bwd"):
         model_of("llama").run(prompt(), incl_bwd=True)
 
 

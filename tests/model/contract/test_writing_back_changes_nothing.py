@@ -29,7 +29,7 @@ def selections(site):
     return chosen
 
 
-def reference(model, layer, **request):
+def reference(model, layer):
     if model.module.config._attn_implementation == "sdpa":
         with eager_in_one_layer(model.module.config.model_type, model.module, layer):
             return plain(model, prompt())

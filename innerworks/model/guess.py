@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from innerworks.errors import InnerworksError
-from innerworks.model.anatomy.anatomy import Anatomy
-from innerworks.model.anatomy.record import Family, NormKind, Split
+from innerworks.model.anatomy import Anatomy, Family, NormKind, Split
+from innerworks.model.model import Model
 from innerworks.model.sites import Site, at
 
 __all__ = ["guess"]
@@ -176,8 +176,6 @@ class _Measured:
 
     def __init__(self, anatomy: Anatomy) -> None:
         import torch
-
-        from innerworks.model.model import Model
 
         self.anatomy = anatomy
         self.embed_scale = self.logit_scale = 1.0
