@@ -401,6 +401,6 @@ class Model:
 
     def resolved(self, edits: Sequence[Edit]) -> list[Edit]:
         """Edits in single layers, checked against the model and each other, standing edits first."""
-        if not isinstance(edits, Sequence) or isinstance(edits, str):
+        if not isinstance(edits, Sequence):
             raise EditError(f"edits are a list such as [edit.zero(at.z[5, 3])], got {edits!r}.")
         return resolved([*self.edits, *edits], self.anatomy)

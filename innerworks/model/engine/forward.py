@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from innerworks.model.taps import Session, Stop
-from innerworks.model.taps.patched import Patches
+from innerworks.model.taps.patched import Patches, first_input, with_first_input
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,9 +59,7 @@ def skip_blocks(patches: Patches, anatomy: Anatomy, first: int, stream: Tensor) 
     pass_through(patches, anatomy, first)
 
     def enter(_: Any, args: Any, kwargs: Any) -> Any:
-        given = args[0] if args else kwargs["hidden_states"]
-        value = stream.to(given)
-        return ((value, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": value})
+        return with_first_input(args, kwargs, stream.to(first_input(args, kwargs)))
 
     patches.pre_hook(anatomy.blocks[first], enter)
 

@@ -10,6 +10,7 @@ from innerworks.model.engine.forward import forward
 from innerworks.model.engine.positions import keeper, logit_columns
 from innerworks.model.engine.run import Run
 from innerworks.model.sites import Site
+from innerworks.model.taps.patched import first_input
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,8 +69,7 @@ def _watch_streams(patches: Patches, model: Model, begins: Iterable[int], stream
 
 def _remembering(streams: dict[int, Tensor], begin: int) -> Any:
     def hook(_: Any, args: Any, kwargs: Any) -> None:
-        given: Tensor = args[0] if args else kwargs["hidden_states"]
-        streams[begin] = given.clone()
+        streams[begin] = first_input(args, kwargs).clone()
 
     return hook
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from innerworks.model.engine.forward import forward, pass_through
+from innerworks.model.engine.forward import forward
 from innerworks.model.engine.positions import keeper, logit_columns
+from innerworks.model.sweep.joining import Joining
 from innerworks.model.sweep.variants import EVERYTHING, Variant, beginning
 from innerworks.model.taps import Session
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from innerworks.model.batch import Batch
     from innerworks.model.metrics import Bound
     from innerworks.model.model import Model
-    from innerworks.model.taps.patched import Patches
 
 __all__ = ["run_batched"]
 
@@ -39,8 +39,7 @@ def run_batched(
     prepare = []
     if first != EVERYTHING:
         counts = [prompts * sum(v.begin <= layer for v in rows) for layer in range(model.n_layers)]
-        join = _Join(model.anatomy, session, counts, len(wide), streams)
-        prepare.append(join.install)
+        prepare.append(_Rows(model.anatomy, session, counts, len(wide), streams).install)
     columns = None if bound.where == "all" else logit_columns(batch, bound.where)
     keep = None if columns is None else keeper(columns * len(rows), batch.width)
     logits = forward(model.anatomy, session, wide, keep=keep, prepare=prepare)
@@ -50,56 +49,33 @@ def run_batched(
     return values[[order.index(i) for i in range(len(order))]]
 
 
-class _Join:
-    """Pre-hooks on the blocks: rows enter at their own block, and the arguments are cut to the rows present."""
+class _Rows(Joining):
+    """Rows of a batch that join."""
 
     def __init__(
         self, anatomy: Anatomy, session: Session, counts: list[int], total: int, streams: dict[int, Tensor]
     ) -> None:
-        self.anatomy = anatomy
+        super().__init__(anatomy, counts, total)
         self.session = session
-        self.counts = counts
-        self.total = total
         self.streams = streams
-        self.first = next(layer for layer, count in enumerate(counts) if count)
 
-    def install(self, patches: Patches) -> None:
-        """Blocks before the first beginning pass on; the others take in their rows."""
-        pass_through(patches, self.anatomy, self.first)
-        for layer in range(self.first, self.anatomy.n_layers):
-            patches.pre_hook(self.anatomy.blocks[layer], self._entering(layer))
+    def present(self, now: int) -> None:
+        """The session's batch grows."""
+        self.session.entries = now
 
-    def _entering(self, layer: int) -> Any:
-        before = self.counts[layer - 1] if layer > self.first else 0
-        now = self.counts[layer]
-
-        def hook(_: Any, args: Any, kwargs: Any) -> Any:
-            given = args[0] if args else kwargs["hidden_states"]
-            stream = self._joined(given, layer, before, now)
-            self.session.entries = now
-            rest = tuple(self._cut(a, now) for a in args[1:])
-            named = {k: self._cut(v, now) for k, v in kwargs.items()}
-            return ((stream, *rest), named) if args else (args, {**named, "hidden_states": stream})
-
-        return hook
-
-    def _joined(self, given: Tensor, layer: int, before: int, now: int) -> Tensor:
-        if now == before:
-            return given
+    def joined(self, given: Tensor, layer: int, before: int, now: int) -> Tensor:
+        """As many copies of the baseline's rows as variants begin here."""
         import torch
 
         stream = self.streams[layer].to(given)
         joining = stream.repeat((now - before) // stream.shape[0], 1, 1)
         return joining if before == 0 else torch.cat([given, joining])
 
-    def _cut(self, value: Any, now: int) -> Any:
-        if isinstance(value, tuple):
-            return tuple(self._cut(v, now) for v in value)
-        if now == self.total or getattr(value, "dim", lambda: 0)() < 2:
-            return value
+    def cut(self, value: Tensor, now: int) -> Tensor:
+        """The first rows of what has one per row (ALiBi: one per row and head)."""
+        heads = self.anatomy.n_heads
         if value.shape[0] == self.total:
             return value[:now]
-        heads = self.anatomy.n_heads
         if self.anatomy.family.alibi and value.shape[0] == self.total * heads:
             return value[: now * heads]
         return value

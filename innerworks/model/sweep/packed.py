@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from innerworks.model.engine.forward import forward, pass_through
+from innerworks.model.engine.forward import forward
+from innerworks.model.sweep.joining import Joining
 from innerworks.model.sweep.variants import EVERYTHING, Variant, beginning
 from innerworks.model.taps import Layout, Session
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from innerworks.model.batch import Batch
     from innerworks.model.metrics import Bound
     from innerworks.model.model import Model
-    from innerworks.model.taps.patched import Patches
 
 __all__ = ["Suffix", "can_pack", "run_packed"]
 
@@ -74,7 +74,7 @@ def run_packed(
         session,
         wide,
         keep=lambda stream: stream[:, last],
-        prepare=[pack.joining(session).install],
+        prepare=[] if first == EVERYTHING else [_Tokens(pack).install],
         arguments={"attention_mask": pack.mask(keys[0][0]), "past_key_values": _cache(keys)},
     )
     session.check_fired()
@@ -141,61 +141,28 @@ class _Pack:
         out = torch.zeros(seen.shape, dtype=like.dtype, device=device)
         return out.masked_fill(~seen, torch.finfo(like.dtype).min)[None, None]
 
-    def joining(self, session: Session) -> _Join:
-        """The pre-hooks that let variants in."""
-        return _Join(self, session)
 
+class _Tokens(Joining):
+    """Tokens of one row that join."""
 
-class _Join:
-    """Pre-hooks on the blocks: tokens enter at their variant's block, arguments are cut to the tokens present."""
-
-    def __init__(self, pack: _Pack, session: Session) -> None:
-        self.pack = pack
-        self.session = session
-        layers = range(pack.anatomy.n_layers)
-        self.counts = [
+    def __init__(self, pack: _Pack) -> None:
+        counts = [
             sum(len(t) for s, t in zip(pack.packed, pack.tokens, strict=True) if s.variant.begin <= layer)
-            for layer in layers
+            for layer in range(pack.anatomy.n_layers)
         ]
-        self.first = max(0, pack.packed[0].variant.begin)
+        super().__init__(pack.anatomy, counts, pack.total)
+        self.pack = pack
 
-    def install(self, patches: Patches) -> None:
-        """Blocks before the first beginning pass on; the others take in their tokens."""
-        if self.pack.packed[0].variant.begin == EVERYTHING:
-            return
-        pass_through(patches, self.pack.anatomy, self.first)
-        for layer in range(self.first, self.pack.anatomy.n_layers):
-            patches.pre_hook(self.pack.anatomy.blocks[layer], self._entering(layer))
-
-    def _entering(self, layer: int) -> Any:
-        before = self.counts[layer - 1] if layer > self.first else 0
-        now = self.counts[layer]
-
-        def hook(_: Any, args: Any, kwargs: Any) -> Any:
-            given = args[0] if args else kwargs["hidden_states"]
-            stream = self._joined(given, layer, before, now)
-            rest = tuple(self._cut(a, now) for a in args[1:])
-            named = {k: self._cut(v, now) for k, v in kwargs.items()}
-            return ((stream, *rest), named) if args else (args, {**named, "hidden_states": stream})
-
-        return hook
-
-    def _joined(self, given: Tensor, layer: int, before: int, now: int) -> Tensor:
+    def joined(self, given: Tensor, layer: int, before: int, now: int) -> Tensor:
+        """The baseline's stream from each beginning variant's first edited position on."""
         import torch
 
-        if now == before:
-            return given
         stream = self.pack.streams[layer].to(given)
         joining = [stream[:, s.first : self.pack.end] for s in self.pack.packed if s.variant.begin == layer]
         return torch.cat([given[:, :before], *joining], 1)
 
-    def _cut(self, value: Any, now: int) -> Any:
-        if isinstance(value, tuple):
-            return tuple(self._cut(v, now) for v in value)
-        total = self.pack.total
-        dims = getattr(value, "dim", lambda: 0)()
-        if now == total or dims < 2:
-            return value
-        if dims == 4 and value.shape[2] == total:
-            return value[:, :, :now, : value.shape[3] - total + now]
-        return value[:, :now] if value.shape[1] == total else value
+    def cut(self, value: Tensor, now: int) -> Tensor:
+        """The first tokens; of a mask, the prompt's keys and those of the first tokens."""
+        if value.dim() == 4 and value.shape[2] == self.total:
+            return value[:, :, :now, : value.shape[3] - self.total + now]
+        return value[:, :now] if value.shape[1] == self.total else value

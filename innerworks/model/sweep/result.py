@@ -61,7 +61,8 @@ class SweepResult(Mapping[Any, "Tensor"]):
         notes = "".join(f"\n  {note}" for note in self.notes)
         return (
             f"SweepResult({len(self)} variants x {len(self.baseline)} prompt(s) of {self.metric}: "
-            f"{how or 'nothing run'}, {self.skipped} skipped, {self.forwards} forwards, spread {self.spread:.1e}){notes}"
+            f"{how or 'nothing run'}, {self.skipped} skipped, {self.forwards} forwards, "
+            f"spread {self.spread:.1e}){notes}"
         )
 
 

@@ -228,7 +228,7 @@ class _Work:
         streams = {begin: stream[row : row + 1, :width] for begin, stream in baseline.streams.items()}
         keys = keys_of(self.model, prompt)
         self.forwards += 1
-        todo = [Suffix(_for_row(s.variant, row, len(self.batch)), s.first) for s in todo]
+        todo = [Suffix(for_row(s.variant, row, len(self.batch)), s.first) for s in todo]
         first = True
         while todo:
             chunk = chunks(todo, lambda s: s.variant.begin, lambda s: end - s.first, self.limits.tokens)[0]
@@ -285,10 +285,6 @@ class _Work:
         self.forwards += 1 if plan != "one by one" else len(chunk)
         self.tokens += tokens
         self.plans[plan] = self.plans.get(plan, 0) + len(chunk)
-
-
-def _for_row(variant: Variant, row: int, rows: int) -> Variant:
-    return Variant(variant.key, tuple(for_row(edit, row, rows) for edit in variant.edits), variant.begin)
 
 
 def _stack(parts: list[Tensor]) -> Tensor:

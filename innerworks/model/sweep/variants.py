@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from innerworks.errors import EditError, SiteError
-from innerworks.model.edits.values import Edit, Valued
+from innerworks.model.edits.values import Edit
 from innerworks.model.engine.conflicts import resolved
 from innerworks.model.engine.run import Run
 from innerworks.model.sites import Edge, Site
@@ -100,12 +100,17 @@ def can_be_nothing(edit: Edit) -> bool:
     return type(edit).same_as is not Edit.same_as and edit.op != "freeze"
 
 
-def for_row(edit: Edit, row: int, rows: int) -> Edit:
-    """The part of an edit whose values are per prompt that concerns one prompt."""
-    if not isinstance(edit, Valued) or rows == 1:
-        return edit
+def for_row(variant: Variant, row: int, rows: int) -> Variant:
+    """The variant for one prompt alone: of values that are per prompt, its own."""
+    return variant if rows == 1 else replace(variant, edits=tuple(_for_row(edit, row) for edit in variant.edits))
+
+
+def _for_row(edit: Edit, row: int) -> Edit:
     site = edit.site
-    rank = len(site.kind.dims) - isinstance(site.unit, int) - isinstance(site.pos, int)
-    if edit.value.dim() < rank or edit.value.shape[0] == 1:
-        return edit
-    return replace(edit, value=edit.value[row : row + 1])
+    rank = len(site.kind.dims) - sum(isinstance(part, int) for part in (site.unit, site.pos, site.feature))
+    per_prompt = {
+        name: tensor[row : row + 1]
+        for name, tensor in edit.tensors().items()
+        if name in ("value", "factor") and tensor.dim() == rank and tensor.shape[0] > 1
+    }
+    return replace(edit, **per_prompt) if per_prompt else edit  # type: ignore[arg-type]

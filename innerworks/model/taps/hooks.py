@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import BackendError, SiteError
 from innerworks.model.taps.attention import function_watch
-from innerworks.model.taps.patched import Patches
+from innerworks.model.taps.patched import Patches, first_input, with_first_input
 from innerworks.model.taps.points import Place, Point
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ def _hook_input(session: Session, patches: Patches, point: Point, actions: list[
         new = session.process(actions, raw)
         if new is raw:
             return None
-        return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
+        return with_first_input(args, kwargs, new)
 
     patches.pre_hook(point.module, hook)
 
 
 def _hook_in_place(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
     def hook(module: Any, args: Any, kwargs: Any) -> None:
-        raw = args[0] if args else kwargs["hidden_states"]
+        raw = first_input(args, kwargs)
         new = session.process(actions, raw)
         if new is not raw:
             raw.copy_(new)

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Patches"]
+__all__ = ["Patches", "first_input", "with_first_input"]
 
 _ABSENT = object()
+
+
+def first_input(args: Any, kwargs: Any) -> Any:
+    """The tensor a block or sub-layer works on, however it was passed."""
+    return args[0] if args else kwargs["hidden_states"]
+
+
+def with_first_input(args: Any, kwargs: Any, value: Any) -> Any:
+    """The same arguments with another tensor to work on, as a pre-hook gives them back."""
+    return ((value, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": value})
 
 
 class Patches:

@@ -250,6 +250,20 @@ def test_reduced_captures_reduce_what_was_selected():
     assert found[at.z[1, 2] @ 3] == (1, model.anatomy.d_head)
 
 
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_values_of_each_row_reach_it_when_its_position_comes(family):
+    """Position 7 is in one prompt and still to be written behind the other."""
+    model = fresh(family)
+    values = random_like(torch.zeros(2, model.d_model), scale=4.0)
+    factors = torch.tensor([[2.0], [3.0]])
+    edits = [edit.set(at.resid_post[1] @ 7, values), edit.scale(at.mlp_out[2] @ slice(6, None), factors[:, None])]
+    together = model.generate(UNEQUAL, max_new_tokens=NEW, edits=edits, capture=[at.resid_post[1]])
+    assert torch.equal(together[at.resid_post[1] @ 7], values)
+    for row, ids in enumerate(UNEQUAL):
+        mine = [edit.set(at.resid_post[1] @ 7, values[row]), edit.scale(at.mlp_out[2] @ slice(6, None), factors[row])]
+        assert model.generate(ids, max_new_tokens=NEW, edits=mine).new_ids[0] == together.new_ids[row]
+
+
 def test_negative_positions_are_the_prompts_for_edits_and_captures_alike():
     model = fresh("llama")
     value = random_like(torch.zeros(2, model.d_model))

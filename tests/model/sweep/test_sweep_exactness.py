@@ -116,6 +116,7 @@ def test_packing_suffixes_is_exact(family):
     variants["noise"] = [edit.noise(at.resid_pre[1] @ [4, 6], 0.3, seed=2)]
     variants["call"] = [edit.call(at.mlp_out[0] @ slice(4, None), lambda x: x * 2)]
     variants["basis"] = [edit.add(at.resid_pre[2].via(iw.direction("v", torch.randn(32, generator=gen))) @ 7, 2.0)]
+    variants["a factor per prompt"] = [edit.scale(at.mlp_out[1] @ 6, torch.tensor([[2.0], [-0.5]]))]
     variants["embedding"] = [edit.add(at.token_embed @ 6, torch.randn(32, generator=gen))]
     single = model.sweep(corrupt, variants, METRIC, plan="single")
     packed = model.sweep(corrupt, variants, METRIC, plan="packed")
