@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import EditError
 from innerworks.model.edits import values as v
+from innerworks.model.edits.draws import Noise, Resample
+from innerworks.model.edits.projections import ProjectOut, Swap
 from innerworks.model.sites import Edge, Position, Role, Site, at
 
 if TYPE_CHECKING:
@@ -99,16 +101,16 @@ def _real_tokens(place: Site, source: Any, tensor: Tensor, dims: list[str], over
     return source.mask.bool().reshape(shape).expand(tensor.shape)  # type: ignore[no-any-return]
 
 
-def resample(site: Site | str, source: Any, seed: int = 0) -> v.Resample:
+def resample(site: Site | str, source: Any, seed: int = 0) -> Resample:
     """Resample ablation: each row gets what a row of a Run (or tensor, rows first), drawn by the seed, had there."""
     place = at(site)
     tensor, layered = _values(place, source)
     if layered:
         raise EditError(f"resample takes one layer at a time: use a list of edits, one for each layer of {place}.")
-    return v.Resample(place, bank=tensor, seed=seed)
+    return Resample(place, bank=tensor, seed=seed)
 
 
-def noise(site: Site | str, std: float, seed: int = 0) -> v.Noise:
+def noise(site: Site | str, std: float, seed: int = 0) -> Noise:
     """Add Gaussian noise; causal tracing's corruption when put on a subject's embeddings."""
     if not std >= 0:
         raise EditError(f"noise takes a standard deviation of at least 0, got {std!r}.")
@@ -117,7 +119,7 @@ def noise(site: Site | str, std: float, seed: int = 0) -> v.Noise:
         raise EditError(
             f"noise on {place} would depend on how prompts are padded: put it on queries or keys (q, k, q_rot, k_rot)."
         )
-    return v.Noise(place, std=float(std), seed=seed)
+    return Noise(place, std=float(std), seed=seed)
 
 
 def add(site: Site | str, value: Any, factor: float = 1.0) -> v.Add:
@@ -132,16 +134,16 @@ def scale(site: Site | str, factor: Any) -> v.Scale:
     return v.Scale(at(site), factor=float(factor) if isinstance(factor, (int, float)) else factor)
 
 
-def project_out(site: Site | str, directions: Any) -> v.ProjectOut:
+def project_out(site: Site | str, directions: Any) -> ProjectOut:
     """Remove the part along one direction (d) or several (k×d)."""
-    return v.ProjectOut(at(site), directions=_independent(directions))
+    return ProjectOut(at(site), directions=_independent(directions))
 
 
-def swap(site: Site | str, directions: Any, value: Any) -> v.Swap:
+def swap(site: Site | str, directions: Any, value: Any) -> Swap:
     """Exchange the part inside a subspace for that of `value` (a tensor or a Run): interchange intervention."""
     place = at(site)
     tensor, layered = _values(place, value)
-    return v.Swap(place, value=tensor, layered=layered, directions=_independent(directions))
+    return Swap(place, value=tensor, layered=layered, directions=_independent(directions))
 
 
 def knockout(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import EditError, FileError
 from innerworks.model.edits import values as v
+from innerworks.model.edits.draws import Noise, Resample
+from innerworks.model.edits.projections import ProjectOut, Swap
 from innerworks.model.sites import Linear, at
 
 if TYPE_CHECKING:
@@ -26,10 +28,10 @@ _OPS: dict[str, type[v.Edit]] = {
         v.Mean,
         v.Add,
         v.Scale,
-        v.ProjectOut,
-        v.Swap,
-        v.Resample,
-        v.Noise,
+        ProjectOut,
+        Swap,
+        Resample,
+        Noise,
         v.Knockout,
     )
 }

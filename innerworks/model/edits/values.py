@@ -24,13 +24,11 @@ __all__ = [
     "Freeze",
     "Knockout",
     "Mean",
-    "Noise",
-    "ProjectOut",
-    "Resample",
     "Scale",
     "Set",
-    "Swap",
+    "Valued",
     "Zero",
+    "fit",
 ]
 
 
@@ -85,7 +83,8 @@ class Edit:
         return f"{self.op}({self.site})"
 
 
-def _fit(value: Tensor, x: Tensor, edit: Edit) -> Tensor:
+def fit(value: Tensor, x: Tensor, edit: Edit) -> Tensor:
+    """The value on the device, in the type and in the shape of x; an error where it does not broadcast."""
     import torch
 
     value = value.to(device=x.device, dtype=x.dtype)
@@ -161,13 +160,13 @@ class Set(Valued):
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """The given values."""
-        return _fit(self.value, x, self)
+        return fit(self.value, x, self)
 
     def same_as(self, x: Tensor) -> bool:
         """Nothing to do where the values are there already."""
         import torch
 
-        return not self.value.requires_grad and torch.equal(_fit(self.value, x, self), x)
+        return not self.value.requires_grad and torch.equal(fit(self.value, x, self), x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +196,7 @@ class Add(Valued):
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """X plus factor times the values."""
-        value = _fit(self.value, x, self)
+        value = fit(self.value, x, self)
         return x + (value if self.factor == 1.0 else value * self.factor)
 
     def options(self) -> Mapping[str, Any]:
@@ -218,7 +217,7 @@ class Scale(Edit):
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """X times the factor."""
-        return x * (self.factor if isinstance(self.factor, (int, float)) else _fit(self.factor, x, self))
+        return x * (self.factor if isinstance(self.factor, (int, float)) else fit(self.factor, x, self))
 
     def for_row(self, row: int, axes: tuple[str, ...]) -> Edit | None:
         """The edit with the factors of that row."""
@@ -238,123 +237,6 @@ class Scale(Edit):
     def same_as(self, x: Tensor) -> bool:
         """Times one."""
         return isinstance(self.factor, (int, float)) and self.factor == 1
-
-
-def _orthonormal(directions: Tensor, x: Tensor, edit: Edit) -> Tensor:
-    """Columns that span the directions, worked out in at least float32, for which alone QR exists."""
-    import torch
-
-    if directions.shape[-1] != x.shape[-1]:
-        raise EditError(f"{edit}: directions of length {directions.shape[-1]} at a site of {x.shape[-1]} features.")
-    precise = torch.promote_types(x.dtype, torch.float32)
-    q: Tensor = torch.linalg.qr(directions.to(x.device, precise).mT).Q
-    return q.to(x.dtype)
-
-
-@dataclass(frozen=True, eq=False)
-class ProjectOut(Edit):
-    """Remove what lies along given directions (k×d): x - x·QᵀQ, with Q an orthonormal basis of their span."""
-
-    directions: Tensor = field(kw_only=True)
-    op: ClassVar[str] = "project_out"
-
-    def apply(self, x: Tensor, context: Context) -> Tensor:
-        """X without its part in the span."""
-        q = _orthonormal(self.directions, x, self)
-        return x - (x @ q) @ q.mT
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        """The directions."""
-        return {"directions": self.directions}
-
-
-@dataclass(frozen=True, eq=False)
-class Swap(Valued):
-    """Exchange the part inside a subspace (rows of `directions`) for that of given values: x + (v - x)·QᵀQ."""
-
-    directions: Tensor = field(kw_only=True)
-    op: ClassVar[str] = "swap"
-
-    def apply(self, x: Tensor, context: Context) -> Tensor:
-        """X with the subspace's part taken from the values."""
-        q = _orthonormal(self.directions, x, self)
-        return x + ((_fit(self.value, x, self) - x) @ q) @ q.mT
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        """Values and directions."""
-        return {"value": self.value, "directions": self.directions}
-
-    def same_as(self, x: Tensor) -> bool:
-        """Nothing to exchange where the values are there already."""
-        import torch
-
-        tracked = self.value.requires_grad or self.directions.requires_grad
-        return not tracked and torch.equal(_fit(self.value, x, self), x)
-
-
-@dataclass(frozen=True, eq=False)
-class Resample(Edit):
-    """Put there what stood there in a row of a bank (rows first), drawn for each row by the seed."""
-
-    bank: Tensor = field(kw_only=True)
-    seed: int = field(default=0, kw_only=True)
-    op: ClassVar[str] = "resample"
-    replaces: ClassVar[bool] = True
-
-    def apply(self, x: Tensor, context: Context) -> Tensor:
-        """The drawn rows of the bank."""
-        import torch
-
-        drawn = [
-            int(torch.randint(self.bank.shape[0], (), generator=_generator(self.seed, context.layer, row, 0)))
-            for row in context.rows
-        ]
-        return _fit(self.bank[drawn], x, self)
-
-    def for_row(self, row: int, axes: tuple[str, ...]) -> Edit | None:
-        """The edit itself, which draws row by row; unless the bank holds a value for every position."""
-        return None if {"pos", "query", "key"} & set(axes) else self
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        """The bank."""
-        return {"bank": self.bank}
-
-    def options(self) -> Mapping[str, Any]:
-        """The seed."""
-        return {"seed": self.seed}
-
-
-@dataclass(frozen=True, eq=False)
-class Noise(Edit):
-    """Add Gaussian noise of a given standard deviation, the same for a row and position however they are batched."""
-
-    std: float = field(kw_only=True)
-    seed: int = field(default=0, kw_only=True)
-    op: ClassVar[str] = "noise"
-
-    def apply(self, x: Tensor, context: Context) -> Tensor:
-        """X plus noise drawn per row and position."""
-        import torch
-
-        positions = context.positions()
-        drawn = x.new_empty(x.shape)
-        flat = drawn.view(len(context.rows), len(positions[0]) if positions else 1, -1)
-        for r, row in enumerate(context.rows):
-            for p, position in enumerate(positions[r]):
-                seeded = _generator(self.seed, context.layer, row, position)
-                flat[r, p] = torch.randn(flat.shape[-1], generator=seeded).to(flat)
-        return x + drawn * self.std
-
-    def options(self) -> Mapping[str, Any]:
-        """Size and seed."""
-        return {"std": self.std, "seed": self.seed}
-
-
-def _generator(seed: int, layer: int | None, row: int, position: int) -> Any:
-    import torch
-
-    mixed = (seed * 1_000_003 + (layer or 0) * 8_191 + row) * 131_071 + position
-    return torch.Generator().manual_seed(mixed & 0x7FFF_FFFF_FFFF)
 
 
 @dataclass(frozen=True, eq=False)

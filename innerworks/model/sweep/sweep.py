@@ -15,7 +15,7 @@ from innerworks.model.sweep.packed import Suffix, run_packed
 from innerworks.model.sweep.plan import Limits, chunks, limits_for, row_bytes, suffixes
 from innerworks.model.sweep.progress import watching
 from innerworks.model.sweep.result import SweepInterrupted, SweepResult
-from innerworks.model.sweep.variants import Variant, can_be_nothing, changes_nothing, for_row, prepare
+from innerworks.model.sweep.variants import Variant, can_be_nothing, changes_nothing, comes_too_late, for_row, prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,8 @@ def sweep(
     """Run every variant on the prompt(s) and return the metric of each, keyed like `variants`.
 
     Variants start at the block their edits begin in and share forwards; those that only change later positions may
-    share the prompt's keys; those that change nothing are not run. `plan="single"` runs them one by one, whole.
+    share the prompt's keys (not in float64, unless `plan="packed"`); those that change nothing are not run.
+    `plan="single"` runs them one by one, whole.
     `max_tokens` and `memory` (bytes) bound one forward; out of memory halves them. `cancel` is asked between
     forwards; `resume` takes the partial result of an interrupted sweep.
     """
@@ -91,7 +92,10 @@ class _Work:
         skipped = 0
         for variant in self.variants:
             touched = any((e.site.name, e.site.layer) in standing for e in variant.edits)
-            if variant.key not in self.done and not touched and changes_nothing(variant, baseline.run):
+            nothing = comes_too_late(variant, self.batch, self.bound) or (
+                not touched and changes_nothing(variant, baseline.run)
+            )
+            if variant.key not in self.done and nothing:
                 self.done[variant.key] = baseline.values.clone()
                 skipped += 1
         notes = self._near_ties(baseline)
@@ -163,8 +167,10 @@ class _Work:
             self._batched(left, baseline)
 
     def _packing(self, left: Sequence[Variant]) -> list[list[Suffix]] | None:
-        if not left:
-            return None
+        import torch
+
+        if not left or (self.plan == "auto" and self.model.dtype == torch.float64):
+            return None  # softmax is in float32 in most models, and over more keys it differs in its last bits
         rows = [suffixes(self.model, self.batch, row, left, self.bound) for row in range(len(self.batch))]
         if any(row is None for row in rows):
             if self.plan == "packed":

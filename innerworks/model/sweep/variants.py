@@ -14,10 +14,21 @@ from innerworks.model.sites import Edge, Site
 
 if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
+    from innerworks.model.batch import Batch
+    from innerworks.model.metrics import Bound
     from innerworks.model.model import Model
     from innerworks.model.taps import Layout
 
-__all__ = ["EVERYTHING", "Variant", "beginning", "changes_nothing", "first_position", "for_row", "prepare"]
+__all__ = [
+    "EVERYTHING",
+    "Variant",
+    "beginning",
+    "changes_nothing",
+    "comes_too_late",
+    "first_position",
+    "for_row",
+    "prepare",
+]
 
 EVERYTHING = -1
 """The beginning of an edit that comes before the first block."""
@@ -81,6 +92,17 @@ def first_position(variant: Variant, layout: Layout, row: int) -> int | None:
             return None
         found += layout.positions(site.pos, row)
     return min(found, default=None)
+
+
+def comes_too_late(variant: Variant, batch: Batch, bound: Bound) -> bool:
+    """Whether a variant only edits positions after the one the metric reads, which a decoder never looks back from."""
+    if bound.where == "all" or not variant.edits:
+        return False
+    for row in range(len(batch)):
+        first = first_position(variant, batch.layout, row)
+        if first is None or first <= batch.layout.positions(bound.where, row)[0]:
+            return False
+    return True
 
 
 def changes_nothing(variant: Variant, baseline: Run) -> bool:

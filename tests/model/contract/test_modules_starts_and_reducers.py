@@ -136,7 +136,9 @@ def test_standing_edits_are_checked_when_they_are_made():
     with pytest.raises(EditError, match="both replace"):
         view.run(prompt(), edits=[edit.zero(at.z[1, 2])])
     one, two = edit.scale(at.z[1], 0.5), edit.add(at.mlp_out[0], torch.ones(32))
-    assert torch.equal(model.with_edits(one).with_edits(two).run(prompt()).logits, model.run(prompt(), edits=[one, two]).logits)
+    assert torch.equal(
+        model.with_edits(one).with_edits(two).run(prompt()).logits, model.run(prompt(), edits=[one, two]).logits
+    )
 
 
 def test_freezing_holds_a_place_whatever_comes_before(model):
