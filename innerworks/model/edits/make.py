@@ -98,7 +98,7 @@ def _real_tokens(place: Site, source: Any, tensor: Tensor, dims: list[str], over
             'their positions do not correspond: take over=("batch", "pos"), or name positions such as @ -1.'
         )
     shape = [n if dim in ("batch", "pos") else 1 for dim, n in zip(dims, tensor.shape, strict=True)]
-    return source.mask.bool().reshape(shape).expand(tensor.shape)  # type: ignore[no-any-return]
+    return source.mask.bool().to(tensor.device).reshape(shape).expand(tensor.shape)  # type: ignore[no-any-return]
 
 
 def resample(site: Site | str, source: Any, seed: int = 0) -> Resample:
