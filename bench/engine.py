@@ -37,6 +37,25 @@ def _shown(what: str, where: str, found: Ratio, goal: str) -> Row:
     return (what, where, str(found), goal)
 
 
+def _hand_hooks(model: Any, call: Callable[[], object]) -> Callable[[], object]:
+    """The same forward under plain hooks that keep what blocks, attention and MLPs read and give."""
+
+    def hooked() -> object:
+        kept: list[Any] = []
+        handles = []
+        for block in model.anatomy.blocks:
+            parts = (block, block.get_submodule(model.family.attn), block.get_submodule(model.family.mlp))
+            handles += [p.register_forward_hook(lambda _, args, output: kept.append(output)) for p in parts]
+            handles += [p.register_forward_pre_hook(lambda _, args: kept.append(args)) for p in parts]
+        try:
+            return call()
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    return hooked
+
+
 def looking(pairs: int) -> Iterator[Row]:
     """Captures and gradients at 1x16."""
     import torch
@@ -53,6 +72,7 @@ def looking(pairs: int) -> Iterator[Row]:
         every += [at.gate[:], at.q_rot[:], at.k_rot[:]] if "gate" not in model.anatomy.missing else []
         calls = {
             ("asking for nothing", "1.00"): lambda m=model, b=batch: m.run(b),
+            ("plain hooks that keep the same, for comparison", "-"): _hand_hooks(model, plain),
             ("every resid/attn/mlp site", "<= 1.05"): lambda m=model, b=batch, s=stream: m.run(b, capture=s),
             ("every site", "<= 1.10"): lambda m=model, b=batch, s=every: m.run(b, capture=s),
             ("gradient to all z", "<= 2.0"): lambda m=model, b=batch: m.gradients(b, iw.logit(5), wrt=at.z[:]),
@@ -144,8 +164,13 @@ def bundled(pairs: int) -> Iterator[Row]:
     model = iw.load("smollm2-135m-instruct-q4")
     big = model.batch(torch.randint(0, 40000, (8, 128), generator=torch.Generator().manual_seed(3)))
     stream = [getattr(at, kind)[:] for kind in STREAM]
-    found = ratio(lambda: model.run(big, capture=stream), _plain(model, big), pairs=max(3, pairs // 2))
-    yield _shown("every resid/attn/mlp site", "SmolLM2, 8x128", found, "<= 1.05")
+    plain = _plain(model, big)
+    calls = {
+        ("plain hooks that keep the same, for comparison", "-"): _hand_hooks(model, plain),
+        ("every resid/attn/mlp site", "<= 1.05"): lambda: model.run(big, capture=stream),
+    }
+    for (what, goal), call in calls.items():
+        yield _shown(what, "SmolLM2, 8x128", ratio(call, plain, pairs=max(5, pairs // 2)), goal)
     for length, goal in ((14, ">= 10"), (64, ">= 4.5")):
         clean, corrupt = torch.randint(0, 40000, (2, 1, length), generator=torch.Generator().manual_seed(4))
         run = model.run(clean, capture=at.resid_post[:])

@@ -202,22 +202,16 @@ class Model:
         self._put(session, edits)
         collected = Collected(graph=grad)
         collected.ask(session, wanted)
-        whole = any(site.name == "logits" for site in wanted) or any(a.site.name == "logits" for a in session.actions)
         if logits is None and not wanted:
             raise SiteError("nothing was asked for: give capture=[...], or logits='all', 'last' or positions.")
-        keep = None if logits is None or whole else keeper(logit_columns(batch, logits), batch.width)
+        keep = None if logits is None else keeper(logit_columns(batch, logits), batch.width)
         with torch.set_grad_enabled(grad):
-            out = self._forward(
-                session, batch, keep=keep, logits=logits is not None or whole, start=start, frozen_=grad
-            )
-        if whole and out is not None and logits is not None:
-            cut = keeper(logit_columns(batch, logits), batch.width)
-            out = out if cut is None else cut(out)
+            out = self._forward(session, batch, keep=keep, logits=logits is not None, start=start, frozen_=grad)
         return Run(
             self.anatomy,
             batch,
             collected.tensors,
-            out if logits is not None else None,
+            out,
             reduced=collected.reduced,
             locate_nonfinite=None if nan == "allow" else lambda: first_nonfinite(self, batch, edits),
         )

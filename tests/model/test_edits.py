@@ -244,3 +244,17 @@ def test_a_failed_save_leaves_the_old_file(model, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["edits.safetensors"]
     assert edit.load(path)[0].op == "add"
     assert load_file(path)["0.value"].shape == (32,)
+
+
+def test_a_part_of_what_is_frozen_can_be_set_after_it(model):
+    """Path patching: all heads held at one run, one of them moved to another."""
+    clean, other = ids(seed=1), ids(seed=2)
+    held, moved = (model.run(x, capture=at.z[:]) for x in (clean, other))
+    frozen = [edit.freeze(at.z[:], held)]
+    run = model.run(other, edits=[*frozen, edit.set(at.z[1, -1], moved)], capture=at.z[:])
+    assert torch.equal(run[at.z[1, 3]], moved[at.z[1, 3]])
+    assert torch.equal(run[at.z[1, :3]], held[at.z[1, :3]])
+    with pytest.raises(EditError, match="both replace"):
+        model.run(other, edits=[edit.set(at.z[1, 3], moved), *frozen])
+    with pytest.raises(EditError, match="both replace"):
+        model.run(other, edits=[edit.zero(at.z[1, -1]), edit.set(at.z[1, 3], moved)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,8 @@ class Anatomy:
     def concrete(self, site: Site) -> list[Site]:
         """The site in each of the layers it names, numbered from 0."""
         self.check(site)
+        if isinstance(site.unit, int) and site.unit < 0 and site.kind.unit is not None:
+            site = replace(site, unit=site.unit % self.size(site.kind.unit))
         if not site.kind.layered:
             return [site]
         if site.layer is None:

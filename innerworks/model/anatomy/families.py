@@ -27,6 +27,7 @@ gpt2 = Family(
     down="mlp.c_proj",
     norm="layer",
     rotary=False,
+    other_eager=Setting("reorder_and_upcast_attn", False),
     refusals=(Refusal("add_cross_attention", True, "cross-attention writes to the stream too"),),
 )
 
@@ -79,7 +80,10 @@ opt = Family(
     mlp_writes="fc2",
     norm="layer",
     rotary=False,
-    refusals=(Refusal("do_layer_norm_before", False, _POST_LN),),
+    refusals=(
+        Refusal("do_layer_norm_before", False, _POST_LN),
+        Refusal("word_embed_proj_dim", "hidden_size", "its embeddings are projected into the stream", other_than=True),
+    ),
 )
 
 bloom = Family(

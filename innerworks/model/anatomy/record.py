@@ -61,6 +61,13 @@ class Refusal:
     setting: str
     value: Any
     why: str
+    other_than: bool = False
+    """Refuse every value but the one that the setting called `value` has."""
+
+    def applies(self, config: Any) -> bool:
+        """Whether this configuration is refused."""
+        found = getattr(config, self.setting, None)
+        return bool(found != getattr(config, self.value) if self.other_than else found == self.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +77,10 @@ class Family:
     Paths from `blocks` to `final_norm` start at the model, all others at a block; an empty path is the block.
     `attn_writes` and `mlp_writes` name the module whose output is the true contribution to the stream (before
     `residual_scale`): a post-norm where there is one, the projection where the module's own output already
-    contains the residual. `score_scale` is read from the attention module, other settings from the config.
-    Every field has a default that fits a Llama.
+    contains the residual. `inner_attention` names a method that is given rotated queries and keys, for families that
+    bypass transformers' attention interface; `other_eager` is a setting under which a family's eager attention is
+    not its module's `eager_attention_forward`. `score_scale` is read from the attention module, other
+    settings from the config. Every field has a default that fits a Llama.
     """
 
     model_type: str
@@ -109,6 +118,7 @@ class Family:
     experts: Experts | None = None
     takes_positions: bool = True
     inner_attention: str | None = None
+    other_eager: Setting | None = None
     tuple_blocks: bool = False
     refusals: tuple[Refusal, ...] = ()
     guessed: bool = False
@@ -131,7 +141,8 @@ class Family:
     def check(self, config: Any) -> None:
         """Refuse, by name, a configuration on which the record would be wrong."""
         for refusal in self.refusals:
-            if getattr(config, refusal.setting, None) == refusal.value:
+            if refusal.applies(config):
                 raise AnatomyError(
-                    f"{self.model_type} with {refusal.setting}={refusal.value!r} is not supported: {refusal.why}."
+                    f"{self.model_type} with {refusal.setting}={getattr(config, refusal.setting)!r} is not supported: "
+                    f"{refusal.why}."
                 )

@@ -36,7 +36,8 @@ def as_capture(capture: Any, anatomy: Anatomy) -> dict[Site, Reducer | None]:
 
 def own(values: Tensor, graph: bool) -> Tensor:
     """A tensor that is the caller's: detached unless a graph was asked for, and not a sliver of a larger one."""
-    values = values if graph else values.detach()
+    if values.requires_grad and not graph:
+        values = values.detach()
     if values.untyped_storage().nbytes() > values.numel() * values.element_size():
         return values.clone()
     return values

@@ -16,7 +16,10 @@ __all__ = ["resolved"]
 
 
 def resolved(edits: Sequence[Edit], anatomy: Anatomy) -> list[Edit]:
-    """The edits in single layers, in order; an error where one forgets what another put."""
+    """The edits in single layers, in order; an error where one forgets what another put.
+
+    What is frozen may be set in part afterwards: that is path patching.
+    """
     out: list[Edit] = []
     for edit in edits:
         if not isinstance(edit, Edit):
@@ -29,7 +32,7 @@ def resolved(edits: Sequence[Edit], anatomy: Anatomy) -> list[Edit]:
         if edit.replaces and edit.site.basis is None:
             same = replacing.setdefault((edit.site.name, edit.site.layer, edit.site.path), [])
             for other in same:
-                if _overlap(edit.site, other.site):
+                if other.op != "freeze" and _overlap(edit.site, other.site):
                     raise EditError(
                         f"{other} and {edit} both replace the values at {edit.site.whole}, so one would be "
                         "forgotten: drop one, or give them different heads or positions."

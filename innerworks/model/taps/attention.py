@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import BackendError
@@ -24,34 +25,45 @@ _NAME = "innerworks"
 Process = Callable[[str, "Tensor"], "Tensor"]
 
 
-def function_watch(functions: Iterable[Any], handle: Callable[..., Any]) -> Any:
+def function_watch(functions: frozenset[Any], handle: Callable[..., Any]) -> Any:
     """A mode under which calls of these torch functions go through `handle(function, args, kwargs)`."""
+    return _watch_class()(functions, handle)
+
+
+@cache
+def _watch_class() -> Any:
     from torch.overrides import TorchFunctionMode
 
-    watched = frozenset(functions)
-
     class Watch(TorchFunctionMode):
+        def __init__(self, functions: frozenset[Any], handle: Callable[..., Any]) -> None:
+            self.functions = functions
+            self.handle = handle
+
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if func in watched:
-                return handle(func, args, kwargs or {})
+            if func in self.functions:
+                return self.handle(func, args, kwargs or {})
             return func(*args, **(kwargs or {}))
 
-    return Watch()
+    return Watch
 
 
-def _softmaxes() -> tuple[Any, ...]:
+@cache
+def _softmaxes() -> frozenset[Any]:
     import torch
 
-    return (torch.softmax, torch.nn.functional.softmax, torch.Tensor.softmax)
+    return frozenset((torch.softmax, torch.nn.functional.softmax, torch.Tensor.softmax))
 
 
 class AttentionTap:
     """One attention module while it is being looked into; `process` reads and edits by place."""
 
-    def __init__(self, module: Any, places: set[str], inner: str | None, process: Process, edits: Edits) -> None:
+    def __init__(
+        self, module: Any, places: set[str], inner: str | None, other_eager: bool, process: Process, edits: Edits
+    ) -> None:
         self.module = module
         self.places = places
         self.inner = inner
+        self.other_eager = other_eager
         self.process = process
         self.edits = edits
         self.softmaxes = 0
@@ -67,7 +79,7 @@ class AttentionTap:
         inside = self.places & {"scores", "pattern"}
         if not hasattr(self.module, "config") or self.inner is not None:
             self._install_bypassing(patches, bool(inside))
-        elif self.backend == "eager" and not self.places & {"q_rot", "k_rot"}:
+        elif self.backend == "eager" and (self.other_eager or _eager(self.module) is None):
             patches.wrap(self.module, "forward", self._watched)
         else:
             self._install_interface(patches, bool(inside))
@@ -154,17 +166,22 @@ def _attention(module: Any, query: Any, key: Any, value: Any, attention_mask: An
 
 def _own(backend: str, module: Any) -> Callable[..., Any]:
     """The function the module itself would call for this backend."""
-    eager = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
     if backend != "eager":
         from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
         found: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS[backend]
         return found
+    eager = _eager(module)
     if eager is None:
         raise BackendError(
             f"{type(module).__module__} has no eager_attention_forward: load with attn_implementation='eager'."
         )
-    return eager  # type: ignore[no-any-return]
+    return eager
+
+
+def _eager(module: Any) -> Callable[..., Any] | None:
+    """The family's own eager attention, where it goes through transformers' attention interface."""
+    return getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
 
 
 def _additive(mask: Tensor | None, query: Tensor, key: Tensor, module: Any, is_causal: bool | None) -> Tensor | None:

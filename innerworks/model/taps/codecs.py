@@ -6,6 +6,7 @@ back the raw tensor bit for bit; `pull` turns a gradient of the raw tensor into 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Sinks(Codec):
     Scores are shown unshifted, so that scores of one run mean the same in another.
     """
 
-    def __init__(self, sinks: Tensor | None) -> None:
+    def __init__(self, sinks: Callable[[], Tensor] | None) -> None:
         self.sinks = sinks
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
@@ -157,7 +158,7 @@ class Sinks(Codec):
 
     def _shift(self, raw: Tensor) -> Tensor:
         assert self.sinks is not None
-        sinks = self.sinks.to(raw).reshape(1, -1, 1, 1).detach()
+        sinks = self.sinks().to(raw).reshape(1, -1, 1, 1).detach()
         return sinks - raw[..., -1:].detach()
 
 

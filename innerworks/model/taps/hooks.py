@@ -131,7 +131,7 @@ def _hook_router(session: Session, patches: Patches, point: Point, actions: list
         def linear(function: Any, inner: Any, options: Any) -> Any:
             return session.process(actions, function(*inner, **options))
 
-        with function_watch((torch.nn.functional.linear,), linear):
+        with function_watch(frozenset((torch.nn.functional.linear,)), linear):
             return original(*args, **kwargs)
 
     patches.wrap(point.module, "forward", around)

@@ -120,7 +120,8 @@ def _sinks(hidden: bool) -> Callable[[Anatomy, int], c.Codec]:
         if path is None:
             return c.Raw()
         owner, _, name = path.rpartition(".")
-        return c.Sinks(getattr(anatomy.part(layer, owner), name) if hidden else None)
+        module = anatomy.part(layer, owner)
+        return c.Sinks((lambda: getattr(module, name)) if hidden else None)
 
     return make
 

@@ -121,6 +121,12 @@ class Session:
 
     def process(self, actions: Sequence[Action], raw: Tensor) -> Tensor:
         """Do what is due at one point and give back the tensor that should flow on."""
+        first = actions[0]
+        if first.whole and first.reader is not None and len(actions) == 1:
+            first.reader(first.point.codec.read(raw, self))
+            first.fired = True
+            self._done(actions)
+            return raw
         shown: _Shown | None = None
         edited: dict[int, Tensor] = {}
         for action in actions:
@@ -341,6 +347,7 @@ class Session:
             module,
             set(by_place),
             self.anatomy.family.inner_attention,
+            bool(self.anatomy.family.setting("other_eager", self.anatomy.config)),
             process,
             lambda: self.edited_entries(module),
         )

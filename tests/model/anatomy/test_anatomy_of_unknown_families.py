@@ -100,6 +100,7 @@ def test_a_wrong_record_names_the_module_that_is_not_there():
     ("family", "setting"),
     [
         ("opt", {"do_layer_norm_before": False}),
+        ("opt", {"word_embed_proj_dim": 16}),
         ("bloom", {"apply_residual_connection_post_layernorm": True}),
         ("gpt2", {"add_cross_attention": True}),
     ],
