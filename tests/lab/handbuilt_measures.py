@@ -111,7 +111,7 @@ def head_weights(model, layer, head):
 
 def copying_score(model, layer, head):
     embed = model.get_input_embeddings().weight.detach().double()
-    unembed = model.lm_head.weight.detach().double().T
+    unembed = model.get_output_embeddings().weight.detach().double().T
     eigenvalues = torch.linalg.eigvals(embed @ circuits(model, layer, head).ov @ unembed)
     return (eigenvalues.real.sum() / eigenvalues.abs().sum()).item()
 

@@ -43,7 +43,7 @@ def gpt2(*, dtype: torch.dtype | None = None) -> Handbuilt:
         body = model.transformer
         body.wte.weight.copy_(STREAM.write("tok"))
         body.wpe.weight.copy_(STREAM.write("pos"))
-        model.lm_head.weight.copy_(STREAM.unembedding().T)
+        model.get_output_embeddings().weight.copy_(STREAM.unembedding().T)
         for layer, block in enumerate(body.h):
             heads = [_HEADS[layer, head](STREAM.divisor(layer)) for head in range(2)]
             parts = [torch.cat([getattr(h, part) for h in heads], 1) for part in ("query", "key", "value")]

@@ -87,7 +87,7 @@ def _written(model_class: Any, config: Any, dtype: torch.dtype | None) -> Handbu
     heads = RotaryHeads(STREAM, ROTARY)
     with torch.no_grad():
         model.model.embed_tokens.weight.copy_(STREAM.write("tok") + STREAM.write("one"))
-        model.lm_head.weight.copy_(STREAM.unembedding().T)
+        model.get_output_embeddings().weight.copy_(STREAM.unembedding().T)
         for layer, block in enumerate(model.model.layers):
             _write_layer(block, heads, layer)
     return Handbuilt(

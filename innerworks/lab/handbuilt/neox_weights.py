@@ -31,7 +31,7 @@ def neox(*, dtype: torch.dtype | None = None) -> Handbuilt:
     heads = RotaryHeads(STREAM, ROTARY)
     with torch.no_grad():
         model.gpt_neox.embed_in.weight.copy_(STREAM.write("tok") + STREAM.write("one"))
-        model.lm_head.weight.copy_(STREAM.unembedding().T)
+        model.get_output_embeddings().weight.copy_(STREAM.unembedding().T)
         for layer, block in enumerate(model.gpt_neox.layers):
             pair = heads.layer(layer)
             fused = torch.cat([part for h in pair for part in (h.query, h.key, h.value)], 1)
