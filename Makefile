@@ -10,11 +10,12 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench clean distclean
+.PHONY: help demo test test-floor lint format docs bench clean distclean
 
 help:
 	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
 	@echo "make test       run the tests; ARGS='-k sweep' says which, without it two at a time"
+	@echo "make test-floor the same under the oldest transformers that is supported, in an environment of its own"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"
@@ -28,6 +29,10 @@ demo: $(VENV)/.installed
 test: ARGS ?= -n 2
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+test-floor: ARGS ?= -n 2
+test-floor: $(VENV)-floor/.dev
+	$(VENV)-floor/bin/python -m pytest tests/model tests/lab $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -50,7 +55,7 @@ clean:
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-floor
 
 # -- the environment, made again only when what it is made from changes ---------------------------------------
 
@@ -63,6 +68,16 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.installed
 	@$(PIP) -e ".[dev]"
+	@touch $@
+
+FLOOR = $(shell sed -n 's/.*"transformers>=\([0-9.]*\),.*/\1.0/p' pyproject.toml)
+
+$(VENV)-floor/.dev: $(VENV)/.installed
+	@test -x $(VENV)-floor/bin/python || $(BIN)/python -m venv $(VENV)-floor
+	@sed -e 's/^transformers==.*/transformers==$(FLOOR)/' -e '/^huggingface[-_]hub==/d' -e '/^tokenizers==/d' \
+	    constraints.txt > $(VENV)-floor/constraints.txt
+	@$(VENV)-floor/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c $(VENV)-floor/constraints.txt -e ".[dev]"
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.installed
