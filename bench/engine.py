@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from bench.shapes import SHAPES, tiny
-from bench.timing import Ratio, ratio
+from bench.timing import Ratio, milliseconds, ratio
 
 Row = tuple[str, str, str, str]
 """What, on what, the figure, what it should be."""
@@ -67,6 +67,7 @@ def looking(pairs: int) -> Iterator[Row]:
         model = iw.load(make())
         batch = model.batch(torch.randint(0, 40000, (1, 16), generator=torch.Generator().manual_seed(1)))
         plain = _plain(model, batch)
+        yield ("plain forward", f"{name}, 1x16", f"{milliseconds(plain, pairs):.0f} ms", "-")
         stream = [getattr(at, kind)[:] for kind in STREAM]
         every = [getattr(at, kind)[:] for kind in EVERY]
         every += [at.gate[:], at.q_rot[:], at.k_rot[:]] if "gate" not in model.anatomy.missing else []

@@ -47,3 +47,9 @@ def ratio(
         wall.append(b[1] / (a[1] + c[1]) * 2 / divide)
     shown = wall if device == "cuda" else cpu
     return Ratio(median(cpu), median(wall), min(shown), max(shown), pairs)
+
+
+def milliseconds(call: Callable[[], object], times: int, device: str = "cpu") -> float:
+    """The median wall time of a call."""
+    call()
+    return median(_once(call, device)[1] for _ in range(times)) * 1e3
