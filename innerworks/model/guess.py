@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from innerworks.errors import InnerworksError
-from innerworks.model.anatomy import Anatomy, Family, NormKind, Split
+from innerworks.model.anatomy import Anatomy, Family, NormKind, Setting, Split
 from innerworks.model.model import Model
 from innerworks.model.sites import Site, at
 
-__all__ = ["guess"]
+__all__ = ["guess", "recognised"]
 
 _ATTENTION = ("self_attn", "attn", "attention", "self_attention")
 _MLP = ("mlp", "feed_forward", "ffn", "block_sparse_moe")
@@ -68,6 +68,20 @@ def guess(module: Any) -> tuple[Anatomy | None, str]:
                 scaled = replace(anatomy.family, embed_scale=measured.embed_scale, logit_scale=measured.logit_scale)
                 return Anatomy(module, scaled), ""
     return None, f"the guess does not hold on the model itself ({reason})."
+
+
+def recognised(anatomy: Anatomy) -> str:
+    """What a guess has found, in a sentence, and what it cannot know."""
+    f = anatomy.family
+    shape = "parallel" if anatomy.parallel else "sequential"
+    mlp = f"{f.mlp} ({'gated' if f.gate else 'plain'}{'' if f.down else ', neurons not recognised'})"
+    after = f", each followed by {f.attn_post} and {f.mlp_post}" if f.attn_post else ""
+    return (
+        f"innerworks has no record of {f.model_type!r} and guessed one: {anatomy.n_layers} {shape} blocks at "
+        f"{f.blocks}, attention {f.attn}, MLP {mlp}, norms {f.attn_norm}, {f.mlp_norm} and {f.final_norm} ({f.norm})"
+        f"{after}. It was checked on the model's own numbers: contributions, heads, patterns, embedding and logits. "
+        "The weights' QK circuits and experts need a tested record."
+    )
 
 
 def _first(names: Iterable[str], children: dict[str, Any]) -> str | None:
@@ -124,6 +138,7 @@ def _assemble(module: Any, config: Any, path: str, block: dict[str, Any], attn: 
         gate=None if gate is None or up is None else f"{mlp}.{gate}",
         down=None if down is None else f"{mlp}.{down}",
         norm=kind,
+        sliding=Setting("sliding_window") if hasattr(config, "sliding_window") else None,
         qk_norm=(f"{attn}.q_norm", f"{attn}.k_norm") if "q_norm" in inside else None,
         rotary="position_embeddings" in _parameters(block[attn]),
         guessed=True,
@@ -189,6 +204,8 @@ class _Measured:
             at.resid_post[:],
             at.head_out[:],
             at.pattern[:],
+            at.z[0],
+            at.v[0],
         ]
         sites += [site for site in (at.resid_mid[:], at.final_norm, at.norm_scale["attn", :]) if self._has(site)]
         self.run = model.run(self.ids, capture=sites, nan="allow")
@@ -230,8 +247,14 @@ class _Measured:
         return "the heads do not add up to attention's output" if wrong else ""
 
     def _patterns(self) -> str:
-        rows = self.run[at.pattern[:]].float().sum(-1)
-        return "pattern rows do not sum to one" if (rows - 1).abs().max() > 1e-3 else ""
+        pattern, z = self.run[at.pattern[:]].float(), self.run[at.z[0]].float()
+        if (pattern.sum(-1) - 1).abs().max() > 1e-3:
+            return "pattern rows do not sum to one"
+        shared = self.anatomy.n_heads // self.anatomy.n_kv_heads
+        v = self.run[at.v[0]].float().repeat_interleave(shared, 2)
+        mixed = (pattern[0].unsqueeze(-1) * v.permute(0, 2, 1, 3).unsqueeze(2)).sum(3).transpose(1, 2)
+        wrong = (mixed - z).abs().max() > 1e-3 * max(1.0, float(z.abs().max()))
+        return "the pattern does not mix the values into what the heads put out" if wrong else ""
 
     def _logits(self) -> str:
         plain = self.anatomy.module(input_ids=self.ids).logits

@@ -149,6 +149,8 @@ class _KL(Metric):
     reference: Any
 
     def _computation(self, batch: Batch, token: TokenId) -> Callable[[Tensor, list[int]], Tensor]:
+        if getattr(self.reference, "kept", "all") not in ("all", "last"):
+            raise MetricError("kl takes a Run with logits='all' or 'last', or logits of shape (rows, vocabulary).")
         reference = getattr(self.reference, "logits", self.reference)
         if reference.dim() == 3:
             if reference.shape[1] > 1 and self.position != -1:
@@ -215,7 +217,7 @@ class _Correct(_Of):
 
 @dataclass(frozen=True, eq=False)
 class _Custom(Metric):
-    """A user's function of (logits, batch)."""
+    """A user's function of logits, one number per row."""
 
     function: Callable[..., Tensor]
     every: bool = False

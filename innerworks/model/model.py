@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from innerworks.errors import EditError, MetricError, PromptError, SiteError
+from innerworks.errors import EditError, MetricError, NonFiniteError, NotFiredError, PromptError, SiteError
 from innerworks.model.anatomy import Anatomy, Family
 from innerworks.model.batch import Batch, Padding, rows_of
 from innerworks.model.edits.values import Edit
@@ -77,6 +77,21 @@ class Model:
         return self.anatomy.n_heads
 
     @property
+    def n_kv_heads(self) -> int:
+        """How many key-value heads a block has; fewer than heads where heads share them."""
+        return self.anatomy.n_kv_heads
+
+    @property
+    def d_head(self) -> int:
+        """How wide a head is."""
+        return self.anatomy.d_head
+
+    @property
+    def n_vocab(self) -> int:
+        """How many tokens the model can write."""
+        return self.anatomy.n_vocab
+
+    @property
     def d_model(self) -> int:
         """How wide the stream is."""
         return self.anatomy.d_model
@@ -125,6 +140,7 @@ class Model:
     def __repr__(self) -> str:
         a = self.anatomy
         standing = f", {len(self.edits)} standing edit(s)" if self.edits else ""
+        standing += ", guessed record" if a.family.guessed else ""
         return (
             f"Model({self.name or type(self.module).__name__}: {a.family.model_type}, {a.n_layers} layers x "
             f"{a.n_heads} heads, d={a.d_model}, {self.dtype}, {self.device}{standing})"
@@ -167,6 +183,8 @@ class Model:
 
     def batch(self, prompt: Any, *, padding: Padding = "right") -> Batch:
         """Prompts as tensors on the model's device; may be passed wherever a prompt can."""
+        if padding not in get_args(Padding):
+            raise PromptError(f"padding={padding!r}: use 'right' or 'left'.")
         if isinstance(prompt, Batch):
             return prompt
         prompts = [self.prompt(row) for row in rows_of(prompt)]
@@ -199,6 +217,8 @@ class Model:
         batch = self.batch(prompt, padding=padding)
         wanted = as_capture(capture, self.anatomy) if capture else {}
         session = Session(self.anatomy, batch.layout, batch.width)
+        if nan not in ("raise", "allow"):
+            raise SiteError(f"nan={nan!r}: use 'raise' or 'allow'.")
         self._put(session, edits)
         collected = Collected(graph=grad)
         collected.ask(session, wanted)
@@ -214,17 +234,18 @@ class Model:
             out,
             reduced=collected.reduced,
             locate_nonfinite=None if nan == "allow" else lambda: first_nonfinite(self, batch, edits),
+            kept=logits,
         )
 
     def _put(self, session: Session, edits: Sequence[Edit]) -> None:
         if self.edits or edits:
-            for edit in self.resolved(edits):
+            for edit in self.resolved(edits, session.layout.lengths):
                 session.edit(edit)
 
     def _forward(self, session: Session, batch: Batch, *, frozen_: bool = False, **options: Any) -> Tensor | None:
         start = options.get("start")
         if start is not None:
-            self._check_start(start, batch)
+            self._check_start(start, batch, session)
         if frozen_:
             with frozen(self.module):
                 out = forward(self.anatomy, session, batch, **options)
@@ -233,8 +254,12 @@ class Model:
         session.check_fired()
         return out
 
-    def _check_start(self, start: tuple[int, Tensor], batch: Batch) -> None:
+    def _check_start(self, start: tuple[int, Tensor], batch: Batch, session: Session) -> None:
         layer, stream = start
+        for action in session.actions:
+            block = self.anatomy.block_of(action.site)
+            if block < layer and (block >= 0 or action.site.name != "module"):
+                raise NotFiredError(f"{action.site} comes before block {layer}, where this run starts: it never ran.")
         if not 0 <= layer < self.n_layers:
             raise SiteError(f"start at block {layer}: there are {self.n_layers}, numbered from 0.")
         expected = (len(batch), batch.width, self.d_model)
@@ -319,8 +344,6 @@ class Model:
 
     def _finite(self, values: Tensor, batch: Batch, edits: Sequence[Edit]) -> None:
         if bool(values.isnan().any()):
-            from innerworks.errors import NonFiniteError
-
             raise NonFiniteError(first_nonfinite(self, batch, edits))
 
     def generate(
@@ -347,6 +370,8 @@ class Model:
         from innerworks.model.engine.decoding import decoding_config, seeded, split_new, without_stop
 
         batch = self.batch(prompt, padding="left")
+        if batch.last_columns != [batch.width - 1] * len(batch):
+            batch = self.batch(batch.prompts, padding="left")
         wanted = as_capture(capture, self.anatomy) if capture else {}
         session = Session(self.anatomy, batch.layout.growing(max_new_tokens), batch.width)
         self._put(session, edits)
@@ -361,8 +386,11 @@ class Model:
             use_cache=use_cache,
             stop_at_eos=stop_at_eos,
         )
-        with seeded(seed, self.device):
-            ids, captured, reduced = generate(self.anatomy, session, batch, wanted, config, options or {})
+        try:
+            with seeded(seed, self.device):
+                ids, captured, reduced = generate(self.anatomy, session, batch, wanted, config, options or {})
+        except NonFiniteError:
+            raise NonFiniteError(first_nonfinite(self, batch, edits)) from None
         session.check_fired()
         new = split_new(ids, batch, config)
         layout = generated_layout(batch, new, ids.shape[1] - 1)
@@ -393,8 +421,8 @@ class Model:
         """A session on this model for a batch, standing edits not yet put on."""
         return Session(self.anatomy, layout or batch.layout, batch.width)
 
-    def resolved(self, edits: Sequence[Edit]) -> list[Edit]:
+    def resolved(self, edits: Sequence[Edit], lengths: Sequence[int] = ()) -> list[Edit]:
         """Edits in single layers, checked against the model and each other, standing edits first."""
         if not isinstance(edits, Sequence):
             raise EditError(f"edits are a list such as [edit.zero(at.z[5, 3])], got {edits!r}.")
-        return resolved([*self.edits, *edits], self.anatomy)
+        return resolved([*self.edits, *edits], self.anatomy, lengths)

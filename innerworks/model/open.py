@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from innerworks.errors import AnatomyError
 from innerworks.model.anatomy import FAMILIES, Anatomy, Family, family_named, module_tree
-from innerworks.model.guess import guess
+from innerworks.model.guess import guess, recognised
 from innerworks.model.load import open_model
 from innerworks.model.model import Model
 
@@ -66,6 +67,7 @@ def _anatomy(module: Any, family: Family | None) -> Anatomy:
         return Anatomy(module, known)
     guessed, why = guess(module)
     if guessed is not None:
+        logging.getLogger("innerworks").warning("%s", recognised(guessed))
         return guessed
     raise AnatomyError(
         f"{model_type!r} is not an architecture innerworks knows, and its structure could not be guessed: {why}\n"

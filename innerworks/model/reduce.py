@@ -5,10 +5,10 @@ Use as `model.run(prompt, capture={at.pattern[:]: reduce.attention_to(0)})`. Any
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from innerworks.errors import SiteError
+from innerworks.model.sites import pick
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,15 +16,25 @@ if TYPE_CHECKING:
 __all__ = ["attention_to", "mean", "norm", "top"]
 
 
-def attention_to(key: int) -> Callable[[Tensor], Tensor]:
-    """Of a pattern: how much every query attends to one key position, (rows, heads, queries)."""
+class attention_to:
+    """Of a pattern: how much every query attends to one key position of its row, (rows, heads, queries)."""
 
-    def reduce(pattern: Tensor) -> Tensor:
-        if not -pattern.shape[-1] <= key < pattern.shape[-1]:
-            raise SiteError(f"attention_to({key}): there are {pattern.shape[-1]} key positions.")
-        return pattern[..., key].clone()
+    def __init__(self, key: int) -> None:
+        self.key = key
 
-    return reduce
+    def by_row(self, pattern: Tensor, starts: Sequence[int], lengths: Sequence[int]) -> Tensor:
+        """The reduction where rows begin at different columns."""
+        import torch
+
+        columns = [start + pick(self.key, length, "key")[0] for start, length in zip(starts, lengths, strict=True)]
+        if len(set(columns)) == 1:
+            return pattern[..., columns[0]].clone()
+        return torch.stack([row[..., column] for row, column in zip(pattern, columns, strict=True)])
+
+    def __call__(self, pattern: Tensor) -> Tensor:
+        """The reduction of a pattern whose rows begin at its first column."""
+        rows = pattern.shape[0]
+        return self.by_row(pattern, [0] * rows, [pattern.shape[-1]] * rows)
 
 
 def norm(values: Tensor) -> Tensor:

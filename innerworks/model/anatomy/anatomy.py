@@ -136,6 +136,18 @@ class Anatomy:
         """The kinds of site this model does not have, each with the reason."""
         return dict(_missing(self))
 
+    def block_of(self, site: Site) -> int:
+        """The block a concrete site is in; -1 for what comes before the blocks, their number for what comes after."""
+        if site.name == "embed":
+            return 0
+        if site.name in ("final_norm", "norm_scale.final", "logits"):
+            return self.n_layers
+        if site.name == "module":
+            prefix = self.family.blocks + "."
+            number = site.path.removeprefix(prefix).split(".")[0]
+            return int(number) if site.path.startswith(prefix) and number.isdigit() else -1
+        return site.layer if isinstance(site.layer, int) else -1
+
     def check(self, site: Site) -> Site:
         """The site itself if this model has it; otherwise an error that says why and lists what it has."""
         if site.name == "module":
@@ -184,7 +196,8 @@ def _missing(anatomy: Anatomy) -> list[tuple[str, str]]:
         out += [(f"{x}_rot", f"it has no rotary embedding, so it would equal at.{x}") for x in "qk"]
     if family.experts is None:
         kinds = ("router", "router_weights", "router_index", "expert_neurons", "expert_out")
-        out += [(kind, "it is not a mixture of experts") for kind in kinds]
+        why = "its record describes no experts" if family.guessed else "it is not a mixture of experts"
+        out += [(kind, why) for kind in kinds]
     else:
         out += [(k, "its neurons are in experts: see at.expert_neurons") for k in ("neuron_pre", "neurons", "gate")]
     if family.up is None and family.experts is None:

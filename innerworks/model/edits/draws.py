@@ -28,7 +28,7 @@ class Resample(Edit):
         import torch
 
         drawn = [
-            int(torch.randint(self.bank.shape[0], (), generator=_generator(self.seed, context.layer, row, 0)))
+            int(torch.randint(self.bank.shape[0], (), generator=_generator(self.seed, context.place, row, 0)))
             for row in context.rows
         ]
         return fit(self.bank[drawn], x, self)
@@ -63,7 +63,7 @@ class Noise(Edit):
         flat = drawn.view(len(context.rows), len(positions[0]) if positions else 1, -1)
         for r, row in enumerate(context.rows):
             for p, position in enumerate(positions[r]):
-                seeded = _generator(self.seed, context.layer, row, position)
+                seeded = _generator(self.seed, context.place, row, position)
                 flat[r, p] = torch.randn(flat.shape[-1], generator=seeded).to(flat)
         return x + drawn * self.std
 
@@ -72,8 +72,8 @@ class Noise(Edit):
         return {"std": self.std, "seed": self.seed}
 
 
-def _generator(seed: int, layer: int | None, row: int, position: int) -> Any:
+def _generator(seed: int, place: int, row: int, position: int) -> Any:
     import torch
 
-    mixed = (seed * 1_000_003 + (layer or 0) * 8_191 + row) * 131_071 + position
-    return torch.Generator().manual_seed(mixed & 0x7FFF_FFFF_FFFF)
+    mixed = ((seed * 1_000_003 + place) * 8_191 + row) * 131_071 + position
+    return torch.Generator().manual_seed(mixed & 0x7FFF_FFFF_FFFF_FFFF)

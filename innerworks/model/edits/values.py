@@ -37,6 +37,8 @@ class Context:
     """Where the values an edit is given stand: prompt row and position of each, and the layer."""
 
     layer: int | None
+    place: int
+    """A number for the kind of site, its layer and unit, so that draws differ between places."""
     rows: tuple[int, ...]
     positions: Callable[[], list[list[int]]]
 

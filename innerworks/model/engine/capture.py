@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from innerworks.model.anatomy import Anatomy
-    from innerworks.model.taps import Session
+    from innerworks.model.taps import Layout, Session
 
 __all__ = ["Capture", "Reducer", "as_capture"]
 
@@ -43,6 +43,12 @@ def own(values: Tensor, graph: bool) -> Tensor:
     return values
 
 
+def reduced(reducer: Reducer, values: Tensor, layout: Layout) -> Any:
+    """A reducer's answer; one that names positions is told where each row begins."""
+    by_row = getattr(reducer, "by_row", None)
+    return reducer(values) if by_row is None else by_row(values, layout.starts, layout.lengths)
+
+
 class Collected:
     """Where the readings of one pass go."""
 
@@ -54,9 +60,9 @@ class Collected:
     def ask(self, session: Session, wanted: Mapping[Site, Reducer | None]) -> None:
         """Put the readings on a session."""
         for site, reducer in wanted.items():
-            session.read(site, self._reader(site, reducer))
+            session.read(site, self._reader(site, reducer, session))
 
-    def _reader(self, site: Site, reducer: Reducer | None) -> Callable[[Tensor], None]:
+    def _reader(self, site: Site, reducer: Reducer | None, session: Session) -> Callable[[Tensor], None]:
         if reducer is None:
 
             def keep(values: Tensor) -> None:
@@ -65,6 +71,6 @@ class Collected:
             return keep
 
         def reduce(values: Tensor) -> None:
-            self.reduced[site] = reducer(values if self.graph else values.detach())
+            self.reduced[site] = reduced(reducer, values if self.graph else values.detach(), session.layout)
 
         return reduce

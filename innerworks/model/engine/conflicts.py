@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["resolved"]
 
 
-def resolved(edits: Sequence[Edit], anatomy: Anatomy) -> list[Edit]:
+def resolved(edits: Sequence[Edit], anatomy: Anatomy, lengths: Sequence[int] = ()) -> list[Edit]:
     """The edits in single layers, in order; an error where one forgets what another put.
 
-    What is frozen may be set in part afterwards: that is path patching.
+    What is frozen may be set in part afterwards: that is path patching. With the prompts' `lengths`, negative
+    positions are compared with others too, where all prompts are of one length.
     """
+    length = lengths[0] if len(set(lengths)) == 1 else None
     out: list[Edit] = []
     for edit in edits:
         if not isinstance(edit, Edit):
@@ -27,12 +29,15 @@ def resolved(edits: Sequence[Edit], anatomy: Anatomy) -> list[Edit]:
         if edit.site.name in ("router_index",) and edit.op not in ("set", "freeze", "call"):
             raise EditError(f"{edit}: expert numbers can only be set.")
         out += [edit.on(site, i) for i, site in enumerate(anatomy.concrete(edit.site))]
-    replacing: dict[tuple[str, object, str], list[Edit]] = {}
+    replacing: dict[tuple[object, ...], list[Edit]] = {}
     for edit in out:
-        if edit.replaces and edit.site.basis is None:
-            same = replacing.setdefault((edit.site.name, edit.site.layer, edit.site.path), [])
+        if edit.replaces:
+            site = edit.site
+            basis = None if site.basis is None else id(site.basis)
+            same = replacing.setdefault((site.name, site.layer, site.path, basis), [])
+            units = None if site.kind.unit is None else anatomy.size(site.kind.unit)
             for other in same:
-                if other.op != "freeze" and _overlap(edit.site, other.site):
+                if other.op != "freeze" and _overlap(edit.site, other.site, units, length):
                     raise EditError(
                         f"{other} and {edit} both replace the values at {edit.site.whole}, so one would be "
                         "forgotten: drop one, or give them different heads or positions."
@@ -41,26 +46,28 @@ def resolved(edits: Sequence[Edit], anatomy: Anatomy) -> list[Edit]:
     return out
 
 
-def _overlap(a: Site, b: Site) -> bool:
-    return _meet(a.unit, b.unit) and _meet(a.pos, b.pos)
+def _overlap(a: Site, b: Site, units: int | None, length: int | None) -> bool:
+    return _meet(a.unit, b.unit, units) and _meet(a.pos, b.pos, length) and _meet(a.feature, b.feature, None)
 
 
-def _meet(a: Selector | Position | None, b: Selector | Position | None) -> bool:
-    """Whether two selectors surely have something in common; negative and open ends are not resolved here."""
+def _meet(a: Selector | Position | None, b: Selector | Position | None, size: int | None) -> bool:
+    """Whether two selectors surely have something in common; counted from the end only where the size is known."""
     if a is None or b is None or a == b:
         return True
     if isinstance(a, Edge) and isinstance(b, Edge):
-        return _meet(a.query, b.query) and _meet(a.key, b.key)
-    first, second = _members(a), _members(b)
+        return _meet(a.query, b.query, size) and _meet(a.key, b.key, size)
+    first, second = _members(a, size), _members(b, size)
     return first is not None and second is not None and bool(first & second)
 
 
-def _members(selector: Selector | Position) -> set[int] | None:
-    if isinstance(selector, int):
-        return {selector}
-    if isinstance(selector, tuple):
-        return set(selector)
-    if isinstance(selector, Span) and selector.stop is not None and selector.stop >= 0:
-        start = selector.start or 0
-        return set(range(start, selector.stop, selector.step or 1)) if start >= 0 else None
-    return None
+def _members(selector: Selector | Position, size: int | None) -> set[int] | None:
+    """The numbers a selector means, as far as they can be told."""
+    if isinstance(selector, Span):
+        if size is not None:
+            return set(range(*slice(selector.start, selector.stop, selector.step).indices(size)))
+        start, stop = selector.start or 0, selector.stop
+        return set(range(start, stop, selector.step or 1)) if stop is not None and min(start, stop) >= 0 else None
+    if not isinstance(selector, (int, tuple)):
+        return None
+    numbers = {selector} if isinstance(selector, int) else set(selector)
+    return {n % size if size is not None else n for n in numbers}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import EditError, SiteError
+from innerworks.errors import EditError, NonFiniteError, SiteError
 from innerworks.model.engine.capture import Reducer, own
+from innerworks.model.engine.capture import reduced as reduce_whole
 from innerworks.model.engine.decoding import split_new
 from innerworks.model.engine.forward import evaluating
 from innerworks.model.engine.run import Run
@@ -103,11 +104,16 @@ def generate(
         cache = kwargs.get("past_key_values")
         session.begin(int(cache.get_seq_length()) if cache is not None else 0, ids.shape[1])
 
+    def refuse_nan(_: Any, args: Any, output: Any) -> None:
+        if bool(output.logits[:, -1].isnan().any()):
+            raise NonFiniteError
+
     patches = Patches()
     try:
         with torch.no_grad(), evaluating(anatomy.module):
             patches.pre_hook(anatomy.module, announce)
             session.install(patches)
+            patches.post_hook(anatomy.module, refuse_nan)
             ids = anatomy.module.generate(
                 input_ids=batch.ids, attention_mask=batch.mask, generation_config=config, **options
             )
@@ -116,7 +122,9 @@ def generate(
     captured = {whole: pieces.joined(whole) for whole, pieces in chunks.items()}
     layout = generated_layout(batch, split_new(ids, batch, config), ids.shape[1] - 1)
     run = Run(anatomy, batch, captured, None, layout=layout)
-    reduced = {site: reducer(run[site]) for site, reducer in wanted.items() if reducer is not None}
+    reduced = {
+        site: reduce_whole(reducer, run[site], layout) for site, reducer in wanted.items() if reducer is not None
+    }
     return ids, captured, reduced
 
 

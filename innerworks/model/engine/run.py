@@ -37,6 +37,7 @@ class Run:
         layout: Layout | None = None,
         locate_nonfinite: Any = None,
         output_ids: Tensor | None = None,
+        kept: Any = "all",
     ) -> None:
         self.anatomy = anatomy
         self.batch = batch
@@ -44,6 +45,7 @@ class Run:
         self.reduced = reduced or {}
         self.layout = layout or batch.layout
         self.output_ids = output_ids
+        self.kept = kept
         self._logits = logits
         self._locate_nonfinite = locate_nonfinite
 
@@ -85,12 +87,19 @@ class Run:
     def __getitem__(self, site: Site | str) -> Any:
         place = at(site)
         many = place.kind.layered and not isinstance(place.layer, int)
-        found = [self._one(one) for one in self.anatomy.concrete(place)]
+        found = [self._checked(self._one(one)) for one in self.anatomy.concrete(place)]
         if not many:
             return found[0]
         import torch
 
         return torch.stack(found) if isinstance(found[0], torch.Tensor) else found
+
+    def _checked(self, values: Any) -> Any:
+        """The values, or an error that says where the model first went astray if they hold NaN."""
+        numbers = getattr(values, "is_floating_point", lambda: False)()
+        if self._locate_nonfinite is not None and numbers and bool(values.isnan().any()):
+            raise NonFiniteError(self._locate_nonfinite())
+        return values
 
     def _one(self, site: Site) -> Any:
         if site in self.reduced:
@@ -102,45 +111,28 @@ class Run:
     def _within(self, site: Site) -> Tensor:
         """Select from a captured tensor that contains the site."""
         for held in (site.whole, dataclasses.replace(site, pos=None), dataclasses.replace(site, unit=None)):
-            rest = self._remaining(site, held)
-            if held in self.captured and rest is not None:
-                return self._select(rest, self.captured[held])
+            if held in self.captured and (held.basis is None or held.basis is site.basis):
+                return self._select(_less(site, held), self.captured[held], _left(held))
         raise SiteError(f"{site} was not captured. This run holds: {_listed(self)}. Add it to capture=[...].")
 
-    @staticmethod
-    def _remaining(site: Site, held: Site) -> Site | None:
-        """What is still to select from a held tensor; None where it cannot be told which dimension is which."""
-        if site.basis is not None and held.basis is None:
-            return site
-        dropped = isinstance(held.unit, int) or isinstance(held.pos, int)
-        return None if dropped and held != site.whole else _less(site, held)
-
-    def _select(self, site: Site, values: Tensor) -> Tensor:
-        windows = self._windows(site, values)
-        columns = {}
-        if site.pos is not None:
-            ends: dict[str, Any] = (
-                {"query": site.pos.query, "key": site.pos.key} if isinstance(site.pos, Edge) else {windows[1]: site.pos}
-            )
-            for dim, selector in ends.items():
-                found = self.layout.columns(selector)
-                if found is not None:
-                    columns[dim] = found
+    def _select(self, site: Site, values: Tensor, left: tuple[str, ...]) -> Tensor:
+        """What a site still selects from a tensor that has the dimensions `left`."""
+        dims = left or ("batch", "pos", "d")[: values.dim()]
+        windows: dict[str, Window] = {
+            d: Window(0, values.shape[dims.index(d)]) for d in ("pos", "query", "key") if d in dims
+        }
+        if isinstance(site.pos, Edge):
+            ends: dict[str, Any] = {"query": site.pos.query, "key": site.pos.key}
+        else:
+            ends = {"query" if "query" in dims else "pos": site.pos}
+        found = {dim: self.layout.columns(selector) for dim, selector in ends.items()}
+        columns = {dim: chosen for dim, chosen in found.items() if chosen is not None}
         if columns or site.unit is not None:
             rows = range(self.layout.rows)
-            dims = site.kind.dims or ("batch", "pos", "d")[: values.dim()]
-            index = index_of(site, dims, values.shape, self.layout, rows, columns, windows[0], values.device)
+            index = index_of(site, dims, values.shape, self.layout, rows, columns, windows, values.device)
             assert index is not None
             values = values[index]
         return site.coordinates(values)
-
-    @staticmethod
-    def _windows(site: Site, values: Tensor) -> tuple[dict[str, Window], str]:
-        dims = site.kind.dims or ("batch", "pos", "d")
-        sizes: dict[str, Window] = {
-            d: Window(0, values.shape[dims.index(d)]) for d in ("pos", "query", "key") if d in dims
-        }
-        return sizes, "query" if "query" in dims else "pos"
 
     def indices(self, site: Site, dim: str) -> list[int]:
         """The layers, heads or positions a site covers here (see `Site.each`)."""
@@ -169,6 +161,16 @@ class Run:
         reduced = "".join(f"\n  {site}: reduced" for site in self.reduced)
         logits = "" if self._logits is None else f"\n  logits: {tuple(self._logits.shape)}"
         return f"{type(self).__name__}({len(self.batch)} prompt(s), {self.batch.width} tokens){shapes}{reduced}{logits}"
+
+
+def _left(held: Site) -> tuple[str, ...]:
+    """The dimensions of what a held site selected: those picked by a single number are gone."""
+    gone = {held.kind.unit} if isinstance(held.unit, int) else set()
+    if isinstance(held.pos, int):
+        gone.add("query" if "query" in held.kind.dims else "pos")
+    if isinstance(held.pos, Edge):
+        gone |= {d for d, end in (("query", held.pos.query), ("key", held.pos.key)) if isinstance(end, int)}
+    return tuple(d for d in held.kind.dims if d not in gone)
 
 
 def _listed(sites: Iterable[Site]) -> str:

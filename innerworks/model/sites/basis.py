@@ -16,7 +16,7 @@ from innerworks.errors import SiteError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Basis", "Linear", "basis_from_tensors", "direction", "rotation", "subspace"]
+__all__ = ["Basis", "Linear", "direction", "rotation", "subspace"]
 
 
 @runtime_checkable
@@ -95,8 +95,3 @@ def rotation(name: str, matrix: Any) -> Linear:
     if off > 1e-3:
         raise SiteError(f"the rows of {name!r} are not orthonormal (off by {off:.2g}): use subspace() instead.")
     return Linear(name, r, r)
-
-
-def basis_from_tensors(name: str, tensors: Mapping[str, Tensor]) -> Linear:
-    """The basis that `Linear.tensors` was taken from."""
-    return Linear(name, tensors["read"], tensors["write"])

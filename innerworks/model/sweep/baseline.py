@@ -62,14 +62,25 @@ def _storing(captured: dict[Site, Tensor], site: Site) -> Any:
 
 
 def _watch_streams(patches: Patches, model: Model, begins: Iterable[int], streams: dict[int, Tensor]) -> None:
+    """Keep what enters each beginning block, as the block before gave it, ahead of any edit there."""
+    blocks = model.anatomy.blocks
     for begin in set(begins):
-        if 0 <= begin < model.n_layers:
-            patches.pre_hook(model.anatomy.blocks[begin], _remembering(streams, begin))
+        if begin == 0:
+            patches.pre_hook(blocks[0], _remembering_input(streams))
+        elif begin > 0:
+            patches.post_hook(blocks[begin - 1], _remembering_output(streams, begin))
 
 
-def _remembering(streams: dict[int, Tensor], begin: int) -> Any:
+def _remembering_input(streams: dict[int, Tensor]) -> Any:
     def hook(_: Any, args: Any, kwargs: Any) -> None:
-        streams[begin] = first_input(args, kwargs).clone()
+        streams[0] = first_input(args, kwargs).clone()
+
+    return hook
+
+
+def _remembering_output(streams: dict[int, Tensor], begin: int) -> Any:
+    def hook(_: Any, args: Any, output: Any) -> None:
+        streams[begin] = (output[0] if isinstance(output, tuple) else output).clone()
 
     return hook
 
@@ -87,7 +98,6 @@ def keys_of(model: Model, prompt: Batch) -> list[tuple[Tensor, Tensor]]:
         session,
         prompt,
         keep=lambda stream: stream[:, -1:],
-        prepare=[lambda patches: None],
         arguments={"past_key_values": cache, "use_cache": True},
     )
     return [(layer.keys, layer.values) for layer in cache.layers]

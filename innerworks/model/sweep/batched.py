@@ -34,11 +34,11 @@ def run_batched(
     for number, variant in enumerate(rows):
         mine = range(number * prompts, (number + 1) * prompts)
         standing = [e for e in model.resolved(()) if beginning(e.site, model.anatomy) >= variant.begin]
-        for edit in [*variant.edits, *standing]:
+        for edit in [*standing, *variant.edits]:
             session.edit(edit, mine)
     prepare = []
     if first != EVERYTHING:
-        counts = [prompts * sum(v.begin <= layer for v in rows) for layer in range(model.n_layers)]
+        counts = [prompts * sum(v.begin <= layer for v in rows) for layer in range(model.n_layers + 1)]
         prepare.append(_Rows(model.anatomy, session, counts, len(wide), streams).install)
     columns = None if bound.where == "all" else logit_columns(batch, bound.where)
     keep = None if columns is None else keeper(columns * len(rows), batch.width)

@@ -18,10 +18,11 @@ __all__ = ["Joining"]
 
 
 class Joining:
-    """Pre-hooks on the blocks: what begins there enters, and the block's arguments are cut to what is present.
+    """Hooks on the blocks: what begins at a block enters before it, and the block's arguments are cut to what is there.
 
-    `counts[l]` is how much (rows, or tokens of one row) is present in block l, of `total` in the end. Subclasses say
-    what joins and how a tensor is cut.
+    `counts[l]` is how much (rows, or tokens of one row) is present in block l, and behind the last block for the last
+    entry, of `total` in the end. What begins at block l enters at the output of the block before, ahead of any edit
+    there, so that an edit of a block's output can begin one block later. Subclasses say what joins and what is cut.
     """
 
     def __init__(self, anatomy: Anatomy, counts: Sequence[int], total: int) -> None:
@@ -31,25 +32,43 @@ class Joining:
         self.first = next(layer for layer, count in enumerate(counts) if count)
 
     def install(self, patches: Patches) -> None:
-        """Blocks before the first beginning hand on what they get; the others take in what begins there."""
+        """Blocks before the first beginning hand on what they get; at the others what begins there is let in."""
         pass_through(patches, self.anatomy, self.first)
-        for layer in range(self.first, self.anatomy.n_layers):
-            patches.pre_hook(self.anatomy.blocks[layer], self._entering(layer))
+        for layer, block in enumerate(self.anatomy.blocks):
+            if layer >= self.first:
+                patches.pre_hook(block, self._entering(layer))
+            if layer + 1 >= self.first:
+                patches.post_hook(block, self._leaving(layer + 1))
 
     def _entering(self, layer: int) -> Any:
-        before = self.counts[layer - 1] if layer > self.first else 0
         now = self.counts[layer]
 
         def hook(_: Any, args: Any, kwargs: Any) -> Any:
             stream = first_input(args, kwargs)
-            if now != before:
-                stream = self.joined(stream, layer, before, now)
-            self.present(now)
+            if layer == 0:
+                stream = self._let_in(stream, 0, 0)
             rest = tuple(self._cut(a, now) for a in args[1:])
             named = {name: self._cut(value, now) for name, value in kwargs.items()}
             return with_first_input((None, *rest) if args else (), named, stream)
 
         return hook
+
+    def _leaving(self, layer: int) -> Any:
+        before = self.counts[layer - 1] if layer > self.first else 0
+
+        def hook(_: Any, args: Any, output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (self._let_in(output[0], layer, before), *output[1:])
+            return self._let_in(output, layer, before)
+
+        return hook
+
+    def _let_in(self, given: Tensor, layer: int, before: int) -> Tensor:
+        now = self.counts[layer]
+        if now != before:
+            given = self.joined(given, layer, before, now)
+        self.present(now)
+        return given
 
     def _cut(self, value: Any, now: int) -> Any:
         if isinstance(value, tuple):

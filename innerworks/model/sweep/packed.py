@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from innerworks.model.anatomy import Anatomy
     from innerworks.model.batch import Batch
+    from innerworks.model.edits.values import Edit
     from innerworks.model.metrics import Bound
     from innerworks.model.model import Model
 
@@ -34,12 +35,23 @@ class Suffix:
     first: int
 
 
-def can_pack(anatomy: Anatomy, length: int, standing: Sequence[Any]) -> bool:
-    """Whether packing is exact on this model: no ALiBi, no window shorter than the prompt, no placed standing edits."""
+def can_pack(anatomy: Anatomy, length: int, standing: Sequence[Edit]) -> bool:
+    """Whether packing is exact on this model: a tested record, no ALiBi, no window shorter than the prompt, and no
+    standing edits but such as treat every position alike."""
     family = anatomy.family
     window = family.setting("sliding", anatomy.config) if family.sliding is not None else None
-    placed = any(e.site.pos is not None or "pos" not in e.site.kind.dims or e.site.name == "k_rot" for e in standing)
-    return not family.alibi and (window is None or window >= length) and not placed
+    exact = not family.guessed and not family.alibi and (window is None or window >= length)
+    return exact and all(_treats_positions_alike(edit) for edit in standing)
+
+
+def _treats_positions_alike(edit: Edit) -> bool:
+    site = edit.site
+    if site.pos is not None or "pos" not in site.kind.dims or site.name == "k_rot":
+        return False
+    if edit.op not in ("zero", "add", "scale", "project_out"):
+        return False
+    behind = len(site.kind.dims) - site.kind.dims.index("pos") - 1 - isinstance(site.unit, int)
+    return all(name == "directions" or tensor.dim() <= behind for name, tensor in edit.tensors().items())
 
 
 def run_packed(
@@ -60,13 +72,13 @@ def run_packed(
     pack = _Pack(model.anatomy, packed, end, streams)
     session = Session(model.anatomy, pack.layout(prompt), pack.total)
     session.first_row = row
+    first = packed[0].variant.begin
+    for edit in model.resolved(()):
+        if beginning(edit.site, model.anatomy) >= first:
+            session.edit(edit)
     for number, suffix in enumerate(packed):
         for edit in suffix.variant.edits:
             session.edit(edit, range(number, number + 1))
-    first = packed[0].variant.begin
-    for edit in model.resolved(()):
-        if beginning(edit.site, model.anatomy) >= max(first, 0):
-            session.edit(edit)
     wide = pack.batch(prompt)
     last = torch.tensor([tokens[-1] for tokens in pack.tokens], device=prompt.ids.device)
     logits = forward(
@@ -148,7 +160,7 @@ class _Tokens(Joining):
     def __init__(self, pack: _Pack) -> None:
         counts = [
             sum(len(t) for s, t in zip(pack.packed, pack.tokens, strict=True) if s.variant.begin <= layer)
-            for layer in range(pack.anatomy.n_layers)
+            for layer in range(pack.anatomy.n_layers + 1)
         ]
         super().__init__(pack.anatomy, counts, pack.total)
         self.pack = pack

@@ -59,13 +59,15 @@ def _free_memory(device: Any) -> int:
 def row_bytes(model: Model, width: int, kept: int) -> int:
     """What one row of a batch takes while a block runs, and its logits."""
     a, size = model.anatomy, model.dtype.itemsize
-    activations = width * (8 * a.d_model + 3 * a.d_mlp + 2 * a.n_heads * width) * size
+    d_mlp = 4 * a.d_model if a.family.down is None and a.family.experts is None else a.d_mlp
+    activations = width * (8 * a.d_model + 3 * d_mlp + 2 * a.n_heads * width) * size
     return int(activations + kept * a.n_vocab * (size + 8))
 
 
 def suffixes(model: Model, batch: Batch, row: int, variants: Sequence[Variant], bound: Bound) -> list[Suffix] | None:
     """The variants with their first edited position on one prompt, if packing is exact and pays; else None."""
-    if bound.where == "all" or not can_pack(model.anatomy, batch.lengths[row], model.resolved(())):
+    across_prompts = len(batch) > 1 and any(edit.op == "call" for v in variants for edit in v.edits)
+    if bound.where == "all" or across_prompts or not can_pack(model.anatomy, batch.lengths[row], model.resolved(())):
         return None
     end = batch.layout.positions(bound.where, row)[0] + 1
     found, packed, batched = [], 0.0, 0

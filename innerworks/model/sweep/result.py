@@ -31,6 +31,8 @@ class SweepResult(Mapping[Any, "Tensor"]):
     spread: float = 0.0
     plans: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    question: tuple[Any, ...] = ()
+    """The metric and the prompts, so that another sweep's partial result is not taken for this one's."""
 
     def __getitem__(self, key: Any) -> Tensor:
         if key not in self.found:

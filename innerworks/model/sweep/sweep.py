@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from innerworks.errors import EditError, NonFiniteError, OutOfMemoryError
 from innerworks.model.edits.values import Edit
@@ -57,9 +57,11 @@ def sweep(
         raise EditError(
             "variants is a dict from a key of yours to a list of edits, such as {'no head': [edit.zero(...)]}."
         )
+    if plan not in get_args(Plan):
+        raise EditError(f"plan={plan!r}: use one of {', '.join(get_args(Plan))}.")
     batch = model.batch(prompt)
     bound = model.bind(metric, batch)
-    ready = prepare(model, variants)
+    ready = prepare(model, batch, variants)
     with torch.no_grad(), watching(progress, len(ready)) as tick:
         work = _Work(model, batch, bound, ready, plan, limits_for(model, max_tokens, memory), tick, cancel)
         return work.run(str(metric), resume)
@@ -85,6 +87,12 @@ class _Work:
 
     def run(self, metric: str, resume: SweepResult | None) -> SweepResult:
         """Baseline, skips, then forwards until every variant has its number."""
+        question = (metric, tuple(prompt.ids for prompt in self.batch.prompts))
+        if resume is not None and resume.question != question:
+            raise EditError(
+                "resume= takes a partial result of the same prompt and metric; this one is of "
+                f"{resume.metric} on {'other prompts' if resume.question[1] != question[1] else 'these prompts'}."
+            )
         baseline = self._baseline()
         if resume is not None:
             self.done.update({k: v for k, v in resume.found.items() if k in {x.key for x in self.variants}})
@@ -100,7 +108,9 @@ class _Work:
                 skipped += 1
         notes = self._near_ties(baseline)
         baseline.run.captured.clear()
-        result = SweepResult(self.done, baseline.values, metric, skipped, plans=self.plans, notes=notes)
+        result = SweepResult(
+            self.done, baseline.values, metric, skipped, plans=self.plans, notes=notes, question=question
+        )
         try:
             self._run_rest(baseline)
         except KeyboardInterrupt:
@@ -112,6 +122,26 @@ class _Work:
 
     def _finish(self, result: SweepResult) -> None:
         result.forwards, result.tokens, result.spread = self.forwards, self.tokens, self.spread
+        result.notes += self._doubts(result)
+
+    def _doubts(self, result: SweepResult) -> list[str]:
+        """What speaks against the numbers: a row without edits that came out elsewhere, and NaN."""
+        import torch
+
+        found = []
+        scale = max(1.0, float(result.baseline.abs().max()))
+        if self.spread > 1e4 * torch.finfo(self.model.dtype).eps * scale:
+            found.append(
+                f"a row without edits came out {self.spread:.1e} from the baseline in a batch: do not trust this "
+                "sweep, use plan='single', and please report the model."
+            )
+        broken = [v for v in self.variants if v.key in self.done and bool(self.done[v.key].isnan().any())]
+        if broken:
+            from innerworks.model.engine.nonfinite import first_nonfinite
+
+            where = first_nonfinite(self.model, self.batch, broken[0].edits)
+            found.append(f"{len(broken)} variants gave NaN, the first {broken[0].key!r}: {where}")
+        return found
 
     def _baseline(self) -> Baseline:
         begins = {v.begin for v in self.variants}
@@ -231,7 +261,8 @@ class _Work:
             return
         prompt = self.model.batch(self.batch.prompts[row])
         width = prompt.width
-        streams = {begin: stream[row : row + 1, :width] for begin, stream in baseline.streams.items()}
+        start = self.batch.starts[row]
+        streams = {begin: stream[row : row + 1, start : start + width] for begin, stream in baseline.streams.items()}
         keys = keys_of(self.model, prompt)
         self.forwards += 1
         todo = [Suffix(for_row(s.variant, row, len(self.batch)), s.first) for s in todo]

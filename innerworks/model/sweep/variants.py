@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,6 @@ __all__ = [
 EVERYTHING = -1
 """The beginning of an edit that comes before the first block."""
 
-_BEFORE = ("token_embed", "pos_embed")
-_AFTER = ("final_norm", "norm_scale.final", "logits")
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -46,41 +43,24 @@ class Variant:
     begin: int
 
 
-def prepare(model: Model, variants: Mapping[Hashable, Sequence[Edit]]) -> list[Variant]:
+def prepare(model: Model, batch: Batch, variants: Mapping[Hashable, Iterable[Edit]]) -> list[Variant]:
     """Check every variant, standing edits included in the check, and find where each begins."""
     out = []
-    for key, edits in variants.items():
-        if isinstance(edits, Edit):
-            raise EditError(f"variant {key!r} is a single edit: give a list, such as [{edits}].")
-        resolved([*model.edits, *edits], model.anatomy)
-        own = tuple(_as_input(edit, model.anatomy) for edit in resolved(edits, model.anatomy))
+    for key, given in variants.items():
+        if isinstance(given, Edit):
+            raise EditError(f"variant {key!r} is a single edit: give a list, such as [{given}].")
+        edits = list(given)
+        standing = resolved(model.edits, model.anatomy)
+        own = tuple(resolved([*model.edits, *edits], model.anatomy, batch.lengths)[len(standing) :])
         begin = min((beginning(edit.site, model.anatomy) for edit in own), default=model.n_layers)
         out.append(Variant(key, own, begin))
     return out
 
 
-def _as_input(edit: Edit, anatomy: Anatomy) -> Edit:
-    """An edit of a block's output as one of the next block's input, which can start one block later."""
-    site = edit.site
-    if site.name == "resid_post" and isinstance(site.layer, int) and site.layer + 1 < anatomy.n_layers:
-        return replace(edit, site=replace(site, name="resid_pre", layer=site.layer + 1))
-    return edit
-
-
 def beginning(site: Site, anatomy: Anatomy) -> int:
-    """The first block an edit at a concrete site can change."""
-    if site.name in _BEFORE:
-        return EVERYTHING
-    if site.name == "embed":
-        return 0
-    if site.name in _AFTER:
-        return anatomy.n_layers - 1
-    if site.name == "module":
-        prefix = anatomy.family.blocks + "."
-        rest = site.path.removeprefix(prefix)
-        number = rest.split(".")[0]
-        return int(number) if site.path.startswith(prefix) and number.isdigit() else EVERYTHING
-    return site.layer if isinstance(site.layer, int) else EVERYTHING
+    """The first block that an edit at a concrete site can change; the number of blocks where it comes after all."""
+    block = anatomy.block_of(site)
+    return block + 1 if site.name == "resid_post" else block
 
 
 def first_position(variant: Variant, layout: Layout, row: int) -> int | None:

@@ -56,10 +56,6 @@ class Patches:
         """A forward hook."""
         self._undo.append(module.register_forward_hook(hook).remove)
 
-    def then(self, action: Callable[[], None]) -> None:
-        """Anything else to do on the way out."""
-        self._undo.append(action)
-
     def undo(self) -> None:
         """Put everything back."""
         while self._undo:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from innerworks.errors import NotFiredError
 from innerworks.model.edits.values import Context, Edit
@@ -203,11 +204,13 @@ class Session:
         self._note_edited(action, rows)
         context = Context(
             action.site.layer if isinstance(action.site.layer, int) else None,
+            crc32(f"{action.site.whole}.{action.site.unit}".encode()),
             tuple(r - first + self.first_row for r in rows),
             lambda: self._positions(action, rows, current),
         )
         if not index:
-            shown.values, shown.ours = self._through_basis(action.site, edit, current, context), False
+            new = self._through_basis(action.site, edit, current, context)
+            shown.values, shown.ours = (new.clone() if edit.replaces else new), edit.replaces
         else:
             new = current if shown.ours else current.clone()
             chosen = new[index].clone() if torch.is_grad_enabled() else new[index]

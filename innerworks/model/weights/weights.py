@@ -107,6 +107,11 @@ class Weights(Heads, Neurons, Vocabulary):
             pair.append(torch.cat([weight, bias[None]]))
         query, key = self._query_key_normed(layer, head, pair, norm_scales)
         if self.anatomy.family.rotary:
+            if self.anatomy.family.guessed:
+                raise AnatomyError(
+                    f"the record of {self.anatomy.family.model_type!r} was guessed, and a guess does not know how it "
+                    "rotates queries and keys: pass a record of your own with load(..., family=...)."
+                )
             if offset is None:
                 raise SiteError(
                     f"{self.anatomy.family.model_type} rotates queries and keys by their positions, so its "

@@ -50,11 +50,13 @@ GUESSED = {
 
 
 @pytest.mark.parametrize("model_type", GUESSED)
-def test_a_guess_says_what_it_found_and_holds(model_type):
+def test_a_guess_says_what_it_found_and_holds(model_type, caplog):
     assert model_type not in FAMILIES
     module = unknown(model_type)
     model = iw.load(module)
-    assert model.family.guessed
+    assert model.family.guessed and "guessed record" in repr(model)
+    said = caplog.text
+    assert f"no record of {model_type!r} and guessed one: 2 " in said and "model.layers" in said and "norms" in said
     found = {name: getattr(model.family, name) for name in GUESSED[model_type]}
     assert found == GUESSED[model_type]
     x = ids()
@@ -126,3 +128,17 @@ def test_only_the_records_know_architectures():
 
 def test_the_table_is_keyed_by_its_own_names():
     assert all(family_named(name).model_type == name for name in FAMILIES)
+
+
+def test_a_guess_does_not_claim_to_know_rotation():
+    model = iw.load(unknown("cohere"))
+    with pytest.raises(AnatomyError, match="does not know how it rotates"):
+        model.weights.qk(0, 0, offset=1)
+
+
+def test_a_guessed_mixture_can_be_swept():
+    model = iw.load(unknown("granitemoe"))
+    swept = model.sweep(ids(), {"z": [iw.edit.zero(at.z[0, 1])]}, iw.logit(5))
+    assert torch.allclose(swept["z"], model.measure(ids(), iw.logit(5), edits=[iw.edit.zero(at.z[0, 1])]), atol=1e-4)
+    with pytest.raises(iw.InnerworksError, match="record describes no experts"):
+        model.run(ids(), capture=at.router[0])

@@ -20,16 +20,25 @@ def exact(family, packed=False):
     return 1e-6 if family == "gptj" or (packed and family != "gpt2") else 1e-9
 
 
+def one_by_one(model, prompt, variants, metric):
+    """Every variant in a run of its own, without the sweep's code."""
+    return {key: model.measure(prompt, metric, edits=edits) for key, edits in variants.items()}
+
+
+def stacked(single):
+    return torch.stack(list(single.values()))
+
+
 def agrees(sweep, single, tolerance):
     assert list(sweep) == list(single)
-    worst = (sweep.stacked() - single.stacked()).abs().max()
-    scale = max(1.0, float(single.stacked().abs().max()))
+    worst = (sweep.stacked() - stacked(single)).abs().max()
+    scale = max(1.0, float(stacked(single).abs().max()))
     assert worst <= tolerance * scale, f"off by {worst:.2e} at scale {scale:.1f}: {sweep}"
 
 
 def spread_out(single):
     """The variants really differ, so that agreement says something."""
-    values = single.stacked()
+    values = stacked(single)
     assert (values.max(0).values - values.min(0).values).min() > 1e-3
 
 
@@ -78,11 +87,11 @@ def test_every_kind_of_edit_on_one_prompt(family):
     model = opened(family)
     clean, corrupt = ids(1, 9, seed=1), ids(1, 9, seed=2)
     variants = kinds_of_edit(model, clean)
-    single = model.sweep(corrupt, variants, METRIC, plan="single")
+    single = one_by_one(model, corrupt, variants, METRIC)
     spread_out(single)
     swept = model.sweep(corrupt, variants, METRIC)
     agrees(swept, single, exact(family))
-    assert swept.forwards < single.forwards / 3
+    assert swept.forwards < len(variants) / 3
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -93,15 +102,15 @@ def test_several_prompts_of_unequal_length(family):
     run = model.run(prompts, capture=[at.resid_post[:], at.z[:]])
     variants = {s: [edit.set(s, run)] for layer in range(model.n_layers) for s in (at.resid_post[layer] @ -1,)}
     variants |= {s: [edit.set(s, run)] for s in at.z[:].each_head(run)}
-    single = model.sweep(corrupt, variants, METRIC, plan="single")
+    single = one_by_one(model, corrupt, variants, METRIC)
     spread_out(single)
     agrees(model.sweep(corrupt, variants, METRIC), single, exact(family))
     for row, prompt in enumerate(corrupt):
         alone_run = model.run(prompts[row], capture=[at.resid_post[:], at.z[:]])
-        alone = model.sweep(prompt, {s: [edit.set(s, alone_run)] for s in variants}, METRIC, plan="single")
-        together = single.stacked()[:, row]
+        alone = one_by_one(model, prompt, {s: [edit.set(s, alone_run)] for s in variants}, METRIC)
+        together = stacked(single)[:, row]
         allowed = exact(family) * max(1.0, float(together.abs().max()))
-        assert torch.allclose(alone.stacked()[:, 0], together, atol=allowed)
+        assert torch.allclose(stacked(alone)[:, 0], together, atol=allowed)
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("bloom", "gemma2", "gpt_oss")])
@@ -114,15 +123,19 @@ def test_packing_suffixes_is_exact(family):
     variants |= {("z", p): [edit.set(at.z[1, 2] @ p, run)] for p in (3, 5, 8)}
     variants |= {("v", p): [edit.zero(at.v[1, 0] @ p)] for p in (2, 7)}
     variants["noise"] = [edit.noise(at.resid_pre[1] @ [4, 6], 0.3, seed=2)]
-    variants["call"] = [edit.call(at.mlp_out[0] @ slice(4, None), lambda x: x * 2)]
     variants["basis"] = [edit.add(at.resid_pre[2].via(iw.direction("v", torch.randn(32, generator=gen))) @ 7, 2.0)]
     variants["a factor per prompt"] = [edit.scale(at.mlp_out[1] @ 6, torch.tensor([[2.0], [-0.5]]))]
     variants["embedding"] = [edit.add(at.token_embed @ 6, torch.randn(32, generator=gen))]
-    single = model.sweep(corrupt, variants, METRIC, plan="single")
+    single = one_by_one(model, corrupt, variants, METRIC)
     packed = model.sweep(corrupt, variants, METRIC, plan="packed")
     assert set(packed.plans) == {"packed"}
     spread_out(single)
     agrees(packed, single, exact(family, packed=True))
+    alone, values = corrupt[:1], model.run(clean[:1], capture=at.resid_post[:])
+    function = {s: [edit.set(s, values)] for s in at.resid_post[:].each_position(values)}
+    function["call"] = [edit.call(at.mlp_out[0] @ slice(4, None), lambda x: x * 2)]
+    packed = model.sweep(alone, function, METRIC, plan="packed")
+    agrees(packed, one_by_one(model, alone, function, METRIC), exact(family, packed=True))
 
 
 @pytest.mark.parametrize("family", ["bloom", "gemma2", "gpt_oss"])
@@ -142,7 +155,7 @@ def test_the_metric_may_read_any_position_or_all(dtype):
     run = model.run(ids(seed=1), capture=[at.resid_post[:]])
     variants = {s: [edit.set(s, run)] for s in at.resid_post[:].each_position(run)}
     for metric in (iw.logit(5, position=4), iw.nll(), iw.prob(3, position=-2), iw.rank(9), iw.kl(run_logits(model))):
-        single = model.sweep(ids(seed=2), variants, metric, plan="single")
+        single = one_by_one(model, ids(seed=2), variants, metric)
         agrees(model.sweep(ids(seed=2), variants, metric), single, tolerance)
     early = model.sweep(ids(seed=2), variants, iw.logit(5, position=4))
     late = [early.effect(s).abs().max() for s in variants if s.pos > 4]
@@ -161,7 +174,7 @@ def test_variants_that_change_nothing_are_not_run():
     variants = {s: [edit.set(s, run)] for s in at.resid_post[:].each_position(run)}
     swept = model.sweep(corrupt, variants, METRIC)
     assert swept.skipped == 5 * model.n_layers
-    agrees(swept, model.sweep(corrupt, variants, METRIC, plan="single"), 1e-9)
+    agrees(swept, one_by_one(model, corrupt, variants, METRIC), 1e-9)
     assert all(torch.equal(swept[s], swept.baseline) for s in variants if s.pos < 5)
     nothing = model.sweep(corrupt, {"empty": []}, METRIC)
     assert nothing.skipped == 1 and torch.equal(nothing["empty"], nothing.baseline)
@@ -177,10 +190,10 @@ def test_a_view_with_standing_edits_is_swept_under_them():
         run = model.run(ids(seed=1), capture=[at.resid_post[:], at.z[:]])
         variants = {s: [edit.set(s, run)] for s in at.resid_post[1:].each_position(run)}
         variants |= {s: [edit.set(s, run)] for s in at.z[:2].each_head(run)}
-        single = view.sweep(ids(seed=2), variants, METRIC, plan="single")
+        single = one_by_one(view, ids(seed=2), variants, METRIC)
         agrees(view.sweep(ids(seed=2), variants, METRIC), single, 1e-9)
-        bare = model.sweep(ids(seed=2), variants, METRIC, plan="single")
-        assert not torch.allclose(bare.stacked(), single.stacked())
+        bare = one_by_one(model, ids(seed=2), variants, METRIC)
+        assert not torch.allclose(stacked(bare), stacked(single))
 
 
 @pytest.mark.parametrize("family", sorted(MOE))
@@ -190,7 +203,7 @@ def test_routing_is_the_same_in_a_batch_or_said_to_be_close(family):
     variants = {s: [edit.set(s, run)] for s in at.resid_post[:].each_position(run)}
     swept = model.sweep(ids(seed=2), variants, METRIC)
     assert swept.notes == []
-    agrees(swept, model.sweep(ids(seed=2), variants, METRIC, plan="single"), 1e-5)
+    agrees(swept, one_by_one(model, ids(seed=2), variants, METRIC), 1e-5)
 
 
 def test_near_ties_in_routing_are_reported():
@@ -217,5 +230,5 @@ def test_float32_stays_within_the_models_own_spread(family, backend):
     patterns = {s: [edit.set(s, run)] for s in at.pattern[:].each_head(run)}
     for some in (variants, {**variants, **heads}, patterns):
         swept = model.sweep(ids(seed=2), some, METRIC)
-        agrees(swept, model.sweep(ids(seed=2), some, METRIC, plan="single"), 1e-5)
+        agrees(swept, one_by_one(model, ids(seed=2), some, METRIC), 1e-5)
         assert swept.spread <= 1e-5 * max(1.0, float(swept.stacked().abs().max()))
