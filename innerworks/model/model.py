@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
@@ -27,10 +27,12 @@ from innerworks.model.tokens import Pair, Prompt, check, single_token
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from innerworks.model.sweep import SweepResult
+    from innerworks.model.sweep import Plan, SweepResult
     from innerworks.model.weights import Weights
 
 __all__ = ["Model"]
+
+Edits = Edit | Sequence[Edit]
 
 
 class Model:
@@ -199,7 +201,7 @@ class Model:
         prompt: Any,
         *,
         capture: Capture = (),
-        edits: Sequence[Edit] = (),
+        edits: Edits = (),
         logits: Any = "all",
         start: tuple[int, Tensor] | None = None,
         grad: bool = False,
@@ -237,7 +239,7 @@ class Model:
             kept=logits,
         )
 
-    def _put(self, session: Session, edits: Sequence[Edit]) -> None:
+    def _put(self, session: Session, edits: Edits) -> None:
         if self.edits or edits:
             for edit in self.resolved(edits, session.layout.lengths):
                 session.edit(edit)
@@ -274,7 +276,7 @@ class Model:
         metric: Any,
         wrt: Capture,
         *,
-        edits: Sequence[Edit] = (),
+        edits: Edits = (),
         capture: Capture = (),
         padding: Padding = "right",
     ) -> Gradients:
@@ -326,7 +328,7 @@ class Model:
     def _metric_columns(bound: Bound, batch: Batch) -> list[list[int]] | None:
         return None if bound.where == "all" else logit_columns(batch, bound.where)
 
-    def measure(self, prompt: Any, metric: Any, *, edits: Sequence[Edit] = (), padding: Padding = "right") -> Tensor:
+    def measure(self, prompt: Any, metric: Any, *, edits: Edits = (), padding: Padding = "right") -> Tensor:
         """A metric's value for each row, logits computed only where it reads them."""
         import torch
 
@@ -342,7 +344,7 @@ class Model:
         self._finite(values, batch, edits)
         return values
 
-    def _finite(self, values: Tensor, batch: Batch, edits: Sequence[Edit]) -> None:
+    def _finite(self, values: Tensor, batch: Batch, edits: Edits) -> None:
         if bool(values.isnan().any()):
             raise NonFiniteError(first_nonfinite(self, batch, edits))
 
@@ -351,7 +353,7 @@ class Model:
         prompt: Any,
         *,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Edits = (),
         capture: Capture = (),
         sample: bool = False,
         temperature: float | None = None,
@@ -401,11 +403,34 @@ class Model:
         )
         return out
 
-    def sweep(self, prompt: Any, variants: Mapping[Any, Sequence[Edit]], metric: Any, **options: Any) -> SweepResult:
+    def sweep(
+        self,
+        prompt: Any,
+        variants: Mapping[Any, Edits],
+        metric: Any,
+        *,
+        plan: Plan = "auto",
+        max_tokens: int | None = None,
+        memory: int | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+        resume: SweepResult | None = None,
+    ) -> SweepResult:
         """A metric under many lists of edits, answered keyed like `variants`; see `innerworks.model.sweep.sweep`."""
         from innerworks.model.sweep import sweep
 
-        return sweep(self, prompt, variants, metric, **options)
+        return sweep(
+            self,
+            prompt,
+            variants,
+            metric,
+            plan=plan,
+            max_tokens=max_tokens,
+            memory=memory,
+            progress=progress,
+            cancel=cancel,
+            resume=resume,
+        )
 
     def indices(self, site: Site, dim: str) -> list[int]:
         """The layers or heads a site covers here, so that `at.z[:].each_head(model)` works (see `Site.each`)."""
@@ -421,8 +446,10 @@ class Model:
         """A session on this model for a batch, standing edits not yet put on."""
         return Session(self.anatomy, layout or batch.layout, batch.width)
 
-    def resolved(self, edits: Sequence[Edit], lengths: Sequence[int] = ()) -> list[Edit]:
+    def resolved(self, edits: Edits, lengths: Sequence[int] = ()) -> list[Edit]:
         """Edits in single layers, checked against the model and each other, standing edits first."""
+        if isinstance(edits, Edit):
+            edits = [edits]
         if not isinstance(edits, Sequence):
             raise EditError(f"edits are a list such as [edit.zero(at.z[5, 3])], got {edits!r}.")
         return resolved([*self.edits, *edits], self.anatomy, lengths)

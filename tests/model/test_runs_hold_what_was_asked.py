@@ -118,3 +118,37 @@ def test_misspelt_options_are_refused(model):
         model.run(ids(), padding="lef")
     with pytest.raises(SiteError, match="'raise' or 'allow'"):
         model.run(ids(), nan="ignore")
+
+
+def test_reducers_that_give_no_answer_are_refused(model):
+    with pytest.raises(SiteError, match="call it first"):
+        model.run(ids(), capture={at.resid_post[1]: reduce.mean})
+    with pytest.raises(SiteError, match="is not a reducer"):
+        model.run(ids(), capture={at.resid_post[1]: "mean"})
+
+
+def test_one_edit_is_as_good_as_a_list_of_one(model, tmp_path):
+    one = edit.scale(at.mlp_out[1], 2.0)
+    listed = model.run(ids(), edits=[one]).logits
+    assert torch.equal(model.run(ids(), edits=one).logits, listed)
+    assert float(model.sweep(ids(), {"one": one}, iw.logit(5))["one"]) == pytest.approx(
+        float(listed[0, -1, 5]), abs=1e-4
+    )
+    edit.save(tmp_path / "e.safetensors", one)
+    assert torch.equal(model.run(ids(), edits=edit.load(tmp_path / "e.safetensors")).logits, listed)
+
+
+def test_edits_are_shown_in_a_line():
+    assert repr(edit.add(at.resid_post[3], torch.zeros(576), 0.3)) == "add(resid_post.3, value: 576, factor=0.3)"
+    assert repr(edit.zero(at.z[1, 2])) == "zero(z.1.2)"
+
+
+def test_what_a_model_has_is_completed(model):
+    assert "pos_embed" not in dir(model.at) and {"z", "gate", "q_rot"} <= set(dir(model.at))
+
+
+def test_the_largest_effects_of_a_sweep(model):
+    run = model.run(ids(seed=1), capture=at.z[:])
+    swept = model.sweep(ids(seed=2), {s: edit.set(s, run) for s in at.z[:].each_head(run)}, iw.logit(5))
+    best, effect = swept.top(1)[0]
+    assert abs(effect) == float(swept.effects().abs().max()) == abs(float(swept.effect(best)))

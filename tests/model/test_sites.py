@@ -122,7 +122,7 @@ def test_names_of_transformer_lens_are_read():
         ("hook_resid_pre", "not a TransformerLens name"),
         ("blocks.3.hook_embed", "not a TransformerLens name"),
         ("blocks.3.attn.hook_w", "Known: .*attn.hook_z"),
-        ("attention.3", "there is no site called 'attention'. The sites are: token_embed"),
+        ("attention.3", "there is no site called 'attention'. .*The sites are: token_embed"),
         ("z.x", "cannot read 'z.x' as a site. Examples: z.5.3@-1"),
         ("z.1--2", "cannot read '1--2' as an index"),
         ("resid_post.3|probe", "needs the basis 'probe': pass it as at"),
@@ -138,7 +138,7 @@ def test_texts_that_are_not_sites(text, told):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (lambda: at.resid_pots, "there is no site called 'resid_pots'. The sites are"),
+        (lambda: at.resid_pots, "there is no site called 'resid_pots'. Did you mean resid_post. The sites are"),
         (lambda: at.embed[2], "embed is not in a layer: write at.embed without"),
         (lambda: at.resid_post[1, 2], "takes a layer, got"),
         (lambda: at.z[1, 2, 3], "takes a layer and a head, got"),
@@ -151,7 +151,7 @@ def test_texts_that_are_not_sites(text, told):
         (lambda: at.pattern[1] @ (1, 2, 3), "take @ .query, key."),
         (lambda: at.z[1].output, "only at.module.path. has one"),
         (lambda: at.module("lm_head")[3], "takes no"),
-        (lambda: at.norm_scale["middle", 3], "there is no site called 'norm_scale.middle'"),
+        (lambda: at.norm_scale["middle", 3], "norm_scale takes which norm first"),
         (lambda: direction("zero", torch.zeros(3)), "'zero' has length zero"),
         (lambda: direction("matrix", torch.eye(3)), "takes one vector"),
         (lambda: subspace("flat", torch.ones(2, 3)), "linearly dependent: drop the redundant ones"),
@@ -174,3 +174,19 @@ def test_dimensions_that_remain():
     assert (at.z[1, [3]] @ [1]).remaining_dims == ("batch", "pos", "head", "d_head")
     assert (at.pattern[1, 3] @ (-1, None)).remaining_dims == ("batch", "key")
     assert at.resid_post[1].via(BASES["probe"], 0).remaining_dims == ("batch", "pos")
+
+
+def test_a_second_pair_of_brackets_is_not_another_layer():
+    for wrong in (lambda: at.z[5][3], lambda: at.pattern[5, 1][0]):
+        with pytest.raises(SiteError, match="in one pair of brackets"):
+            wrong()
+    with pytest.raises(SiteError, match="sites take brackets"):
+        at.resid_post(5)
+    with pytest.raises(SiteError, match=r"wrap it, as in iw\.direction"):
+        at.resid_post[5].via([1.0, 2.0])
+    with pytest.raises(SiteError, match="pass a Run of the prompt"):
+        list(at.z[:].each_head("text"))
+
+
+def test_completion_knows_the_places():
+    assert {"z", "resid_post", "pattern", "norm_scale", "module"} <= set(dir(at))

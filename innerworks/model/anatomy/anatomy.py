@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -151,8 +152,7 @@ class Anatomy:
     def check(self, site: Site) -> Site:
         """The site itself if this model has it; otherwise an error that says why and lists what it has."""
         if site.name == "module":
-            if site.path:
-                self._find(self.module, site.path)
+            self._check_module(site.path)
             return site
         if site.name in self.missing:
             have = ", ".join(k for k in KINDS if k not in self.missing)
@@ -162,6 +162,19 @@ class Anatomy:
         if site.unit is not None and site.kind.unit is not None and site.basis is None:
             pick(site.unit, self.size(site.kind.unit), site.kind.unit)
         return site
+
+    def _check_module(self, path: str) -> None:
+        names = [name for name, _ in self.module.named_modules()]
+        if path in names:
+            return
+        near = get_close_matches(path, names, n=1)
+        parent = path.rpartition(".")[0]
+        inside = (
+            [n.removeprefix(f"{parent}.") for n in names if n.startswith(f"{parent}.")] if parent in names else names
+        )
+        siblings = ", ".join(dict.fromkeys(n.partition(".")[0] for n in inside if n))
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise SiteError(f"this model has no module {path!r}.{meant} {parent or 'The model'} has: {siblings}.")
 
     def concrete(self, site: Site) -> list[Site]:
         """The site in each of the layers it names, numbered from 0."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Noise", "Resample"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Resample(Edit):
     """Put there what stood there in a row of a bank (rows first), drawn for each row by the seed."""
 
@@ -46,7 +46,7 @@ class Resample(Edit):
         return {"seed": self.seed}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Noise(Edit):
     """Add Gaussian noise of a given standard deviation, the same for a row and position however they are batched."""
 

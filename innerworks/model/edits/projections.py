@@ -26,7 +26,7 @@ def _orthonormal(directions: Tensor, x: Tensor, edit: Edit) -> Tensor:
     return q.to(x.dtype)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProjectOut(Edit):
     """Remove what lies along given directions (k×d): x - x·QᵀQ, with Q an orthonormal basis of their span."""
 
@@ -43,7 +43,7 @@ class ProjectOut(Edit):
         return {"directions": self.directions}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Swap(Valued):
     """Exchange the part inside a subspace (rows of `directions`) for that of given values: x + (v - x)·QᵀQ."""
 

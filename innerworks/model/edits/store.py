@@ -37,12 +37,12 @@ _OPS: dict[str, type[v.Edit]] = {
 }
 
 
-def to_parts(edits: Sequence[v.Edit]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def to_parts(edits: v.Edit | Sequence[v.Edit]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The edits as JSON and the tensors it refers to."""
     from torch import contiguous_format as contiguous  # copies, since a file takes no two names for one memory
 
     rows, tensors = [], {}
-    for i, edit in enumerate(edits):
+    for i, edit in enumerate([edits] if isinstance(edits, v.Edit) else edits):
         if edit.op not in _OPS:
             raise EditError(f"{edit} holds a Python function, which cannot be saved: use another kind of edit.")
         for name, tensor in edit.tensors().items():
@@ -79,7 +79,7 @@ def _one(i: int, row: dict[str, Any], tensors: dict[str, Tensor]) -> v.Edit:
     return _OPS[row["op"]](at(row["site"], bases), **own, **row["options"])
 
 
-def save(path: str | Path, edits: Sequence[v.Edit]) -> None:
+def save(path: str | Path, edits: v.Edit | Sequence[v.Edit]) -> None:
     """Write edits to one .safetensors file, whole or not at all."""
     import os
     import tempfile

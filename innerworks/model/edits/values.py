@@ -43,7 +43,7 @@ class Context:
     positions: Callable[[], list[list[int]]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Edit:
     """An edit of one site (in one layer or several). Subclasses say what happens to the values."""
 
@@ -84,6 +84,11 @@ class Edit:
     def __str__(self) -> str:
         return f"{self.op}({self.site})"
 
+    def __repr__(self) -> str:
+        held = [f"{name}: {' x '.join(map(str, t.shape)) or 'a number'}" for name, t in self.tensors().items()]
+        said = [f"{k}={v!r}" for k, v in self.options().items() if k != "layered"]
+        return f"{self.op}({', '.join([str(self.site), *held, *said])})"
+
 
 def fit(value: Tensor, x: Tensor, edit: Edit) -> Tensor:
     """The value on the device, in the type and in the shape of x; an error where it does not broadcast."""
@@ -108,7 +113,7 @@ def _row_of(value: Tensor, row: int, axes: tuple[str, ...]) -> Tensor | None:
     return value[row : row + 1] if "batch" in varies else value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Zero(Edit):
     """Set to zero."""
 
@@ -124,7 +129,7 @@ class Zero(Edit):
         return not bool(x.any())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Valued(Edit):
     """An edit that carries a tensor of values, one per layer when `layered`."""
 
@@ -153,7 +158,7 @@ class Valued(Edit):
         return None if value is None else replace(self, value=value)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Set(Valued):
     """Put given values there: patching, when they come from another run."""
 
@@ -171,7 +176,7 @@ class Set(Valued):
         return not self.value.requires_grad and torch.equal(fit(self.value, x, self), x)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Freeze(Set):
     """Hold a place at the values another run had there, whatever is edited before it."""
 
@@ -182,14 +187,14 @@ class Freeze(Set):
         return False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mean(Set):
     """Put a mean there: mean ablation."""
 
     op: ClassVar[str] = "mean"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Add(Valued):
     """Add a multiple of given values: steering."""
 
@@ -210,7 +215,7 @@ class Add(Valued):
         return not self.value.requires_grad and (self.factor == 0 or not bool(self.value.any()))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scale(Edit):
     """Multiply by a number or by given factors."""
 
@@ -241,7 +246,7 @@ class Scale(Edit):
         return isinstance(self.factor, (int, float)) and self.factor == 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Knockout(Edit):
     """Cut attention edges: their scores become the lowest number there is, so the rest of the row takes their share."""
 
@@ -267,7 +272,7 @@ def _takes_context(function: Callable[..., Any]) -> bool:
     return len(positional) > 1 and (positional[1].default is positional[1].empty or positional[1].name == "context")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Call(Edit):
     """Any function of the values (and, if it takes two arguments, their context). The one edit that cannot be saved."""
 

@@ -29,6 +29,8 @@ def as_capture(capture: Any, anatomy: Anatomy) -> dict[Site, Reducer | None]:
     for site, reducer in named:
         if not isinstance(site, (Site, str)):
             raise SiteError(f"{site!r} is not a site: capture takes sites such as at.z[5] or 'z.5', or a dict of them.")
+        if reducer is not None and not callable(reducer):
+            raise SiteError(f"{reducer!r} is not a reducer: give a function of the tensor, such as reduce.norm.")
         for one in anatomy.concrete(at(site)):
             found[one] = reducer
     return found
@@ -46,7 +48,13 @@ def own(values: Tensor, graph: bool) -> Tensor:
 def reduced(reducer: Reducer, values: Tensor, layout: Layout) -> Any:
     """A reducer's answer; one that names positions is told where each row begins."""
     by_row = getattr(reducer, "by_row", None)
-    return reducer(values) if by_row is None else by_row(values, layout.starts, layout.lengths)
+    found = reducer(values) if by_row is None else by_row(values, layout.starts, layout.lengths)
+    if callable(found):
+        raise SiteError(
+            f"the reducer {getattr(reducer, '__name__', reducer)!r} gave a function, not an answer: call it first, "
+            "as in reduce.mean(1) or reduce.top(5)."
+        )
+    return found
 
 
 class Collected:

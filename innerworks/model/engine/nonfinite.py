@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["first_nonfinite"]
 
 
-def first_nonfinite(model: Model, batch: Batch, edits: Sequence[Edit] = ()) -> str:
+def first_nonfinite(model: Model, batch: Batch, edits: Edit | Sequence[Edit] = ()) -> str:
     """A sentence that says where the first NaN or infinity is."""
     for name, parameter in model.module.named_parameters():
         if parameter.is_floating_point() and not bool(parameter.isfinite().all()):

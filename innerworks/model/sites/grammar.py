@@ -67,7 +67,9 @@ class _Norms:
 
     def __getitem__(self, index: Any) -> Site:
         parts = index if isinstance(index, tuple) else (index,)
-        site = Site(kind_named(f"norm_scale.{parts[0]}").name)
+        if f"norm_scale.{parts[0]}" not in KINDS:
+            raise SiteError('norm_scale takes which norm first: at.norm_scale["attn", 5], ["mlp", 5] or ["final"].')
+        site = Site(f"norm_scale.{parts[0]}")
         return self._check(site[parts[1:]] if len(parts) > 1 else site)
 
 
@@ -98,10 +100,21 @@ class Places:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name not in KINDS or name == "module":
-            raise UnknownSite(f"there is no site called {name!r}. The sites are: {', '.join(KINDS)}.")
-        site = self._check(Site(name))
+        if name == "module":
+            raise UnknownSite("at.module takes a path: at.module('model.layers.5.mlp').output.")
+        site = self._check(Site(kind_named(name).name))
         return _Layered(name, self._check) if self._bound and site.kind.layered else site
+
+    def __dir__(self) -> list[str]:
+        names = {name.partition(".")[0] for name in KINDS}
+        return sorted(n for n in names if not self._bound or n in ("module", "norm_scale") or self._has(n))
+
+    def _has(self, name: str) -> bool:
+        try:
+            self._check(Site(name))
+        except SiteError:
+            return False
+        return True
 
     @property
     def norm_scale(self) -> _Norms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from innerworks.errors import SiteError
 
@@ -80,4 +81,6 @@ def kind_named(name: str) -> Kind:
     try:
         return KINDS[name]
     except KeyError:
-        raise UnknownSite(f"there is no site called {name!r}. The sites are: {', '.join(KINDS)}.") from None
+        near = get_close_matches(name, KINDS, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise UnknownSite(f"there is no site called {name!r}.{meant} The sites are: {', '.join(KINDS)}.") from None

@@ -64,6 +64,9 @@ class Site:
         if self.name == "module":
             raise SiteError("at.module(...) takes no [...]: select positions with @.")
         parts = index if isinstance(index, tuple) else (index,)
+        if self.layer is not None and len(parts) == 1:
+            both = f"at.{self.name}[layer, {kind.unit or 'unit'}]"
+            raise SiteError(f"{self} has its layer already: write {both} in one pair of brackets.")
         if not kind.layered:
             raise SiteError(f"{self.name} is not in a layer: write at.{self.name} without [...].")
         if len(parts) > 2 or (len(parts) == 2 and kind.unit is None):
@@ -73,12 +76,18 @@ class Site:
         unit = None if len(parts) == 1 or parts[1] == slice(None) else as_selector(parts[1], kind.unit or "unit")
         return replace(self, layer=layer, unit=unit)
 
+    def __call__(self, *_: Any) -> Site:
+        """Not how sites are written; says how they are."""
+        raise SiteError(f"sites take brackets: at.{self.name}[layer], not at.{self.name}(...).")
+
     def __matmul__(self, position: Any) -> Site:
         edges = "query" in self.kind.dims
         return replace(self, pos=as_position(position, edges))
 
     def via(self, basis: Basis, feature: Any = None) -> Site:
         """The same place in other coordinates (a direction, a subspace, a rotation, latents), all or some of them."""
+        if not hasattr(basis, "encode"):
+            raise SiteError(f"{type(basis).__name__} is not a basis: wrap it, as in iw.direction('name', vector).")
         if not re.fullmatch(r"[^|:@]+", basis.name):
             raise SiteError(f"a basis cannot be called {basis.name!r}: a site's text has | : @ for other things.")
         return replace(self, basis=basis, feature=None if feature is None else as_selector(feature, "feature"))
@@ -140,6 +149,10 @@ class Site:
 
         `extent` is a `Run` (it knows the model and the prompt): `at.z[:].each(run, "layer", "head")`.
         """
+        if not hasattr(extent, "indices"):
+            raise SiteError(
+                f"{extent!r} does not say how many there are: pass a Run of the prompt (or the model, for heads)."
+            )
         sites = [self]
         for dim in dims:
             sites = [one for site in sites for one in _along(site, extent, dim)]
@@ -150,7 +163,10 @@ class Site:
         return self.each(extent, "layer")
 
     def each_head(self, extent: Extent) -> Iterator[Site]:
-        """One site for every layer and head (or key-value head, neuron or expert, whichever the kind has)."""
+        """One site for every layer and head (or key-value head, neuron or expert, whichever the kind has).
+
+        `extent` is a Run or the model: `at.z[:].each_head(model)`.
+        """
         if self.kind.unit is None:
             raise SiteError(f"{self} has no heads; sites with heads: q, k, v, q_rot, k_rot, scores, pattern, z, …")
         return self.each(extent, "layer", self.kind.unit)

@@ -18,8 +18,8 @@ __all__ = ["SweepInterrupted", "SweepResult"]
 class SweepResult(Mapping[Any, "Tensor"]):
     """The metric of each variant, keyed as the variants were: one number per prompt.
 
-    `baseline` is the metric without edits; `spread` how far a row without edits came out from it in the largest
-    batch, which is how well any of the numbers can be known; `skipped` counts variants that cannot change anything.
+    `baseline` is the metric without edits; `spread` the farthest that rows without edits, one in each forward, came out
+    from it: what the numbers are off by is that at the least. `skipped` counts variants that cannot change anything.
     """
 
     found: dict[Hashable, Tensor]
@@ -51,6 +51,17 @@ class SweepResult(Mapping[Any, "Tensor"]):
     def effect(self, key: Any) -> Tensor:
         """The variant's metric less the baseline."""
         return self.found[key] - self.baseline
+
+    def effects(self) -> Tensor:
+        """All effects, (variants, prompts), in the order of the keys."""
+        return self.stacked() - self.baseline
+
+    def top(self, k: int = 10) -> list[tuple[Any, float]]:
+        """The k variants with the largest mean effect in size, each with that effect."""
+        effects = self.effects().float().mean(1)
+        order = effects.abs().argsort(descending=True)[:k].tolist()
+        keys = list(self.found)
+        return [(keys[i], float(effects[i])) for i in order]
 
     def stacked(self) -> Tensor:
         """All values, (variants, prompts), in the order of the keys."""

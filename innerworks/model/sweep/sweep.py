@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 def sweep(
     model: Model,
     prompt: Any,
-    variants: Mapping[Hashable, Sequence[Edit]],
+    variants: Mapping[Hashable, Edit | Iterable[Edit]],
     metric: Any,
     *,
     plan: Plan = "auto",
@@ -84,6 +84,8 @@ class _Work:
     done: dict[Hashable, Tensor] = field(default_factory=dict)
     plans: dict[str, int] = field(default_factory=dict)
     spread: float = 0.0
+    probing: bool = True
+    """Whether a row without edits rides along in every forward."""
 
     def run(self, metric: str, resume: SweepResult | None) -> SweepResult:
         """Baseline, skips, then forwards until every variant has its number."""
@@ -221,12 +223,12 @@ class _Work:
         width = self.batch.width * len(self.batch)
         kept = self.batch.width if self.bound.where == "all" else 1
         per_variant = row_bytes(self.model, self.batch.width, kept) * len(self.batch)
-        todo, first = list(left), True
+        todo = list(left)
         while todo:
             limit = min(self.limits.tokens, max(1, self.limits.bytes * width // per_variant))
             chunk = chunks(todo, lambda v: v.begin, lambda _: width, limit)[0]
             self._check_cancel()
-            probe = [Variant("", (), chunk[0].begin)] if first else []
+            probe = [Variant("", (), chunk[0].begin)] if self.probing else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_batched(  # type: ignore[misc]
                     self.model, self.batch, [*chunk, *probe], self.bound, baseline.streams
@@ -235,9 +237,8 @@ class _Work:
             )
             if values is None:
                 continue
-            if first:
-                self.spread = float((values[-1] - baseline.values).abs().max())
-                first = False
+            if probe:
+                self._note_spread(values[-1] - baseline.values)
             self._store(chunk, values[: len(chunk)], "batched", width * (len(chunk) + len(probe)))
             taken = {id(v) for v in chunk}
             todo = [v for v in todo if id(v) not in taken]
@@ -266,11 +267,11 @@ class _Work:
         keys = keys_of(self.model, prompt)
         self.forwards += 1
         todo = [Suffix(for_row(s.variant, row, len(self.batch)), s.first) for s in todo]
-        first = True
         while todo:
             chunk = chunks(todo, lambda s: s.variant.begin, lambda s: end - s.first, self.limits.tokens)[0]
             self._check_cancel()
-            probe = [Suffix(Variant("", (), chunk[0].variant.begin), min(s.first for s in chunk))] if first else []
+            longest = min(s.first for s in chunk)
+            probe = [Suffix(Variant("", (), chunk[0].variant.begin), longest)] if self.probing else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_packed(  # type: ignore[misc]
                     self.model, prompt, row, [*chunk, *probe], self.bound, streams, keys
@@ -279,12 +280,11 @@ class _Work:
             )
             if values is None:
                 continue
-            if first:
-                self.spread = max(self.spread, float((values[-1] - baseline.values[row]).abs()))
-                first = False
+            if probe:
+                self._note_spread(values[-1] - baseline.values[row])
             for suffix, value in zip(chunk, values, strict=False):
                 parts.setdefault(suffix.variant.key, []).append(value)
-            self._count(chunk, "packed", sum(end - s.first for s in chunk), finished=len(self.batch) == 1)
+            self._count(chunk, "packed", sum(end - s.first for s in [*chunk, *probe]))
             taken = {id(s) for s in chunk}
             todo = [s for s in todo if id(s) not in taken]
             if len(self.batch) == 1:
@@ -300,6 +300,9 @@ class _Work:
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
+            if size == 1 and self.probing:
+                self.probing = False
+                return None
             if size == 1 or not self.limits.halve():
                 raise OutOfMemoryError(
                     f"not enough memory for a single variant of {self.batch.width} tokens x {len(self.batch)} prompts: "
@@ -318,7 +321,10 @@ class _Work:
         self._count(chunk, plan, tokens)
         self.tick(len(self.done), len(self.variants))
 
-    def _count(self, chunk: Sequence[Any], plan: str, tokens: int, finished: bool = True) -> None:
+    def _note_spread(self, off: Tensor) -> None:
+        self.spread = max(self.spread, float(off.abs().max()))
+
+    def _count(self, chunk: Sequence[Any], plan: str, tokens: int) -> None:
         self.forwards += 1 if plan != "one by one" else len(chunk)
         self.tokens += tokens
         self.plans[plan] = self.plans.get(plan, 0) + len(chunk)

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from innerworks.errors import EditError, SiteError
+from innerworks.errors import SiteError
 from innerworks.model.edits.values import Edit
 from innerworks.model.engine.conflicts import resolved
 from innerworks.model.engine.run import Run
@@ -43,13 +43,11 @@ class Variant:
     begin: int
 
 
-def prepare(model: Model, batch: Batch, variants: Mapping[Hashable, Iterable[Edit]]) -> list[Variant]:
+def prepare(model: Model, batch: Batch, variants: Mapping[Hashable, Edit | Iterable[Edit]]) -> list[Variant]:
     """Check every variant, standing edits included in the check, and find where each begins."""
     out = []
     for key, given in variants.items():
-        if isinstance(given, Edit):
-            raise EditError(f"variant {key!r} is a single edit: give a list, such as [{given}].")
-        edits = list(given)
+        edits = [given] if isinstance(given, Edit) else list(given)
         standing = resolved(model.edits, model.anatomy)
         own = tuple(resolved([*model.edits, *edits], model.anatomy, batch.lengths)[len(standing) :])
         begin = min((beginning(edit.site, model.anatomy) for edit in own), default=model.n_layers)

@@ -70,7 +70,7 @@ def test_after_a_site_that_never_ran():
     stream = model.run(prompt(), capture=[at.resid_pre[2]])[at.resid_pre[2]]
     with pytest.raises(NotFiredError, match=r"z\.1 comes before block 2"):
         model.run(prompt(), capture=[at.z[1]], start=(2, stream))
-    with pytest.raises(NotFiredError, match=r"z\.0\.2 was to be edited"):
+    with pytest.raises(NotFiredError, match=r"z\.0\.2 comes before block 2"):
         model.run(prompt(), edits=[edit.zero(at.z[0, 2])], start=(2, stream))
     assert differences(before, appearance(model.module)) == []
 

@@ -140,7 +140,7 @@ def test_memory_bounds_the_batch(model, variants, monkeypatch):
         ([edit.zero(at.resid_post[0] @ 30)], SiteError, "position 30 does not exist"),
         ([edit.set(at.resid_post[0] @ 2, torch.zeros(7))], EditError, "do not broadcast"),
         ([edit.zero(at.z[0, 0]), edit.set(at.z[0], torch.zeros(8))], EditError, "both replace"),
-        (edit.zero(at.z[0, 0]), EditError, "give a list"),
+        ([at.z[0, 0]], EditError, "is not an edit"),
     ],
 )
 def test_bad_variants_are_refused(model, edits, error, sentence):
