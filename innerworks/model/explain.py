@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from innerworks.errors import SiteError
 from innerworks.model.sites import Site, pick
 from innerworks.model.taps import codecs as c
 from innerworks.model.taps.points import Point, point_of
@@ -34,12 +35,14 @@ def explain(site: Site, anatomy: Anatomy) -> str:
     point = point_of(one, anatomy)
     path = anatomy.path_of(point.module) or "(the model)"
     shape = ", ".join(_dimension(dim, anatomy) for dim in one.kind.dims) or "as the module gives it"
+    chosen = f" Of that it selects {one.text_of_selection}." if one.text_of_selection else ""
+    made_of = "computed from the input of" if isinstance(point.codec, c.NormScale) else _PLACES[point.place]
     lines = [
         f"{site}: {one.kind.about}.",
-        f"It is {_PLACES[point.place]} {path} ({type(point.module).__name__})"
+        f"It is {made_of} {path} ({type(point.module).__name__})"
         + (f", element {point.element} of the tuple" if point.element else "")
         + ".",
-        f"Shape: ({shape}).",
+        f"Shape: ({shape}).{chosen}",
         *_made(one, point, anatomy),
     ]
     if site.layer is not None:
@@ -51,6 +54,8 @@ def explain(site: Site, anatomy: Anatomy) -> str:
 
 def explain_in(site: Site | str, model: Model) -> str:
     """`iw.explain(at.z[5], model)`: where a site is in a model."""
+    if not hasattr(model, "anatomy"):
+        raise SiteError("explain takes a site and then the model: iw.explain(at.z[5], model).")
     return model.explain(site)
 
 
@@ -73,6 +78,8 @@ def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
         notes.append(f"After the post-norm {family.attn_post}.")
     if site.name == "mlp_out" and family.mlp_post:
         notes.append(f"After the post-norm {family.mlp_post}.")
+    if isinstance(codec, c.NormScale):
+        notes.append("sqrt(mean(x²) + ε), x centred first for a LayerNorm; writing it rescales the norm's output.")
     if site.name == "head_out":
         notes.append("Computed from z and the output projection; the heads sum to attn_out less the output bias.")
     if site.name in ("attn_out", "mlp_out") and (family.attn_writes or family.mlp_writes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,11 @@ def _place(name: str, request: Request) -> tuple[str, bool]:
         raise LoadError(f"{path} is a file, but no .gguf. Pass the folder that holds the model.")
     if name in AVAILABLE:
         return str(bundled_folder(AVAILABLE[name])), True
+    near = get_close_matches(name.lower(), AVAILABLE, n=1)
+    if near and "/" not in name:
+        raise LoadError(f"There is no model called {name!r}. Did you mean the bundled {near[0]!r}?")
+    if path.is_absolute() or name.startswith((".", "~")):
+        raise LoadError(f"There is no folder {path}.")
     return name, False
 
 

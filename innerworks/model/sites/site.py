@@ -112,6 +112,13 @@ class Site:
         """The same place with no unit, position or basis chosen."""
         return replace(self, unit=None, pos=None, basis=None, feature=None)
 
+    @property
+    def text_of_selection(self) -> str:
+        """The unit and positions a site selects, in words; empty if it selects all."""
+        parts = [] if self.unit is None else [f"{self.kind.unit} {_text(self.unit)}"]
+        parts += [] if self.pos is None else [f"positions {_position_text(self.pos)}"]
+        return " and ".join(parts)
+
     def coordinates(self, values: Tensor) -> Tensor:
         """The values in this site's coordinates (all of them, or the chosen features); as they are without a basis."""
         if self.basis is None:

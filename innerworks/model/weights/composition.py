@@ -34,8 +34,8 @@ class Composition:
     """‖A·B‖ / (‖A‖ ‖B‖) in Frobenius norms, of every head A that writes and every later head B that reads.
 
     `scores` and `z` are [layer, head, later layer, later head], NaN where the second layer is not the later
-    one and where a matrix is zero. Scores are small even for heads that compose perfectly: compare them by
-    rank or by `z`, never with an absolute threshold.
+    one and where a matrix is zero; `deviation` is that of the squared score under the null. Scores are small
+    even for heads that compose perfectly: compare them by rank or by `z`, never with an absolute threshold.
     """
 
     kind: str

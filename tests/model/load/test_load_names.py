@@ -31,8 +31,8 @@ def test_a_bundled_name_misspelt_is_suggested_at_once():
 
 
 def test_paths_that_are_not_there(tmp_path):
-    assert "neither a folder" in refused(str(tmp_path / "absent"))
-    assert "neither a folder" in refused("./absent")
+    assert "There is no folder" in refused(str(tmp_path / "absent"))
+    assert "There is no folder" in refused("./absent")
     assert "There is no file" in refused(str(tmp_path / "absent.gguf"))
     (tmp_path / "weights.bin").write_text("")
     assert "is a file" in refused(str(tmp_path / "weights.bin"))
