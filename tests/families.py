@@ -1,4 +1,4 @@
-"""Tiny random models, one per family, that between them have every difficulty."""
+"""Tiny random models, one per family."""
 
 from __future__ import annotations
 
@@ -7,87 +7,28 @@ from typing import Any
 
 import torch
 import transformers
+from family_configs import CONFIGS, VARIANTS
 
-_LLAMA = dict(
-    vocab_size=83,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=64,
-    pad_token_id=0,
-    bos_token_id=1,
-    eos_token_id=None,
-)
-
-CONFIGS: dict[str, dict[str, Any]] = {
-    "gpt2": dict(vocab_size=83, n_embd=32, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=None),
-    "gpt_neox": dict(
-        vocab_size=83,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=64,
-        rotary_pct=0.5,
-        use_parallel_residual=True,
-        bos_token_id=1,
-        eos_token_id=None,
-    ),
-    "llama": _LLAMA,
-    "qwen3": {**_LLAMA, "head_dim": 12},
-    "gemma2": {
-        **_LLAMA,
-        "head_dim": 12,
-        "query_pre_attn_scalar": 12,
-        "sliding_window": 5,
-        "attn_logit_softcapping": 2.0,
-        "final_logit_softcapping": 3.0,
-    },
-    "olmo2": _LLAMA,
-    "bloom": dict(
-        vocab_size=83, hidden_size=32, n_layer=3, n_head=4, bos_token_id=1, eos_token_id=None, pad_token_id=0
-    ),
-    "gptj": dict(
-        vocab_size=83, n_embd=32, n_layer=3, n_head=4, n_positions=64, rotary_dim=4, bos_token_id=1, eos_token_id=None
-    ),
-    "opt": dict(
-        vocab_size=83,
-        hidden_size=32,
-        ffn_dim=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=64,
-        word_embed_proj_dim=32,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=None,
-    ),
-    "mixtral": {**_LLAMA, "num_local_experts": 4, "num_experts_per_tok": 2},
-    "gpt_oss": {
-        **_LLAMA,
-        "head_dim": 8,
-        "num_local_experts": 4,
-        "num_experts_per_tok": 2,
-        "sliding_window": 5,
-        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
-    },
-    "granite": {
-        **_LLAMA,
-        "residual_multiplier": 0.22,
-        "embedding_multiplier": 12.0,
-        "logits_scaling": 8.0,
-        "attention_multiplier": 0.25,
-    },
-}
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "gpt_neox_sequential": ("gpt_neox", {"use_parallel_residual": False}),
-}
 FAMILIES = (*CONFIGS, *VARIANTS)
+FIRST = (
+    "gpt2",
+    "gpt_neox",
+    "llama",
+    "qwen3",
+    "gemma2",
+    "olmo2",
+    "bloom",
+    "gptj",
+    "opt",
+    "mixtral",
+    "gpt_oss",
+    "granite",
+    "gpt_neox_sequential",
+)
+"""The families that have, between them, nearly every difficulty: they go through everything in the default suite."""
 NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss"}
 MOE = {"mixtral", "gpt_oss"}
+NO_POSITION_IDS = {"bloom"}
 
 
 def backends(family: str) -> tuple[str, ...]:

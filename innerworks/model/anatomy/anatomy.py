@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import AnatomyError, SiteError
-from innerworks.model.anatomy.record import Family, Split
+from innerworks.model.anatomy.record import Family, Fused, Split
 from innerworks.model.sites import KINDS, Site, pick
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ class Anatomy:
 
     def __init__(self, module: nn.Module, family: Family) -> None:
         self.module: Any = module
-        self.family = family
         self.config: Any = _text_config(module)
         family.check(self.config)
+        self.family = family = family.of(self.config)
         self.blocks: list[nn.Module] = list(self._find(module, family.blocks).children())
         self.n_layers = len(self.blocks)
         self._parts: dict[tuple[int, str], nn.Module] = {}
@@ -98,6 +99,22 @@ class Anatomy:
         if key not in self._parts:
             self._parts[key] = self._find(self.blocks[layer], path)
         return self._parts[key]
+
+    def rotates(self, layer: int) -> bool:
+        """Whether this layer's queries and keys have rotary positions."""
+        said = self.family.rotated_layer
+        return self.family.rotary and (said is None or bool(said.of(self.part(layer, self.family.attn))))
+
+    def qkv_clip(self, layer: int) -> float | None:
+        """The bound that this layer's queries, keys and values are cut to, if it has one."""
+        path = self.family.qkv_clip
+        return None if path is None else attrgetter(path)(self.part(layer, self.family.attn))
+
+    def qkv_projections(self, layer: int) -> list[nn.Module]:
+        """The modules that give queries, keys and values, or the one that gives all three."""
+        qkv = self.family.qkv
+        paths = [qkv.path] if isinstance(qkv, Fused) else [qkv.q, qkv.k, qkv.v]
+        return [self.part(layer, path) for path in paths]
 
     def path_of(self, module: nn.Module) -> str:
         """A module's full path in the model."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from innerworks.errors import AnatomyError
 
-__all__ = ["Experts", "Family", "Fused", "NormKind", "Refusal", "Setting", "Split"]
+__all__ = ["Case", "Experts", "Family", "Fused", "NormKind", "Part", "Refusal", "Setting", "Split"]
 
-NormKind = Literal["layer", "rms", "rms_plus_one"]
+NormKind = Literal["layer", "layer_plus_one", "rms", "rms_plus_one"]
+FusedLayout = Literal["blocks", "per_head", "per_group", "shards_of_qvk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,37 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """One projection gives all three: as consecutive thirds, or as (q, k, v) inside every head."""
+    """One projection gives all three, in an order that `layout` names.
+
+    "blocks": all queries, all keys, all values; "per_head": (q, k, v) inside every head; "per_group": the queries that
+    share a key, that key, its value; "shards_of_qvk": four shards, each with its heads' q, v and k.
+    """
 
     path: str
-    layout: Literal["thirds", "per_head"]
+    layout: FusedLayout
+
+    def slots(self, which: str, heads: int, kv_heads: int) -> list[int]:
+        """Where each head's q, k or v lies, counted in heads from the start of the projection's output."""
+        at, group = "qkv".index(which), heads // kv_heads
+        if self.layout == "blocks":
+            first = (0, heads, heads + kv_heads)[at]
+            return list(range(first, first + (heads if which == "q" else kv_heads)))
+        if self.layout == "per_head":
+            return [3 * head + at for head in range(heads)]
+        if self.layout == "per_group":
+            if which == "q":
+                return [head // group * (group + 2) + head % group for head in range(heads)]
+            return [g * (group + 2) + group + at - 1 for g in range(kv_heads)]
+        shard = heads // 4
+        return [head // shard * 3 * shard + "qvk".index(which) * shard + head % shard for head in range(heads)]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of two halves of a projection's output, such as the gate and the linear branch of a fused MLP."""
+
+    path: str
+    half: Literal[0, 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +99,20 @@ class Refusal:
         return bool(found != getattr(config, self.value) if self.other_than else found == self.value)
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What else a record says where a setting has a certain value (or, with `other_than`, has not)."""
+
+    setting: str
+    value: Any
+    changes: Mapping[str, Any]
+    other_than: bool = False
+
+    def applies(self, config: Any) -> bool:
+        """Whether this configuration is the case."""
+        return bool((getattr(config, self.setting, None) == self.value) != self.other_than)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """Where things are in one architecture, and what each sub-layer adds to the stream.
@@ -80,7 +123,10 @@ class Family:
     contains the residual. `inner_attention` names a method that is given rotated queries and keys, for families that
     bypass transformers' attention interface; `other_eager` is a setting under which a family's eager attention is
     not its module's `eager_attention_forward`. `score_scale` is read from the attention module, other
-    settings from the config. Every field has a default that fits a Llama.
+    settings from the config. `norm_eps` is for norms that hold no epsilon; `rotated_layer` is an attribute of the attention
+    module that says whether this layer has rotary positions, where not all have. `qkv_clip` is where the attention module finds the bound that it
+    cuts queries, keys and values to. `cases` are applied in their order.
+    Every field has a default that fits a Llama.
     """
 
     model_type: str
@@ -96,16 +142,20 @@ class Family:
     mlp_post: str | None = None
     qkv: Split | Fused = Split()
     out: str = "self_attn.o_proj"
-    up: str | None = "mlp.up_proj"
-    gate: str | None = "mlp.gate_proj"
+    up: str | Part | None = "mlp.up_proj"
+    gate: str | Part | None = "mlp.gate_proj"
     down: str | None = "mlp.down_proj"
     attn_writes: str = ""
     mlp_writes: str = ""
     parallel: bool | Setting = False
     norm: NormKind = "rms"
+    norm_eps: float | None = None
     qk_norm: tuple[str, str] | None = None
+    qk_norm_after_rotary: bool = False
+    qkv_clip: str | None = None
     rotary: bool = True
     rotary_pairs: Literal["halves", "neighbours"] = "halves"
+    rotated_layer: Setting | None = None
     alibi: bool = False
     residual_scale: float | Setting = 1.0
     embed_scale: float | Setting = 1.0
@@ -120,6 +170,7 @@ class Family:
     inner_attention: str | None = None
     other_eager: Setting | None = None
     tuple_blocks: bool = False
+    cases: tuple[Case, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     guessed: bool = False
 
@@ -137,6 +188,14 @@ class Family:
         """A field's value, looked up in the config where the record says so."""
         value = getattr(self, field)
         return value.of(config) if isinstance(value, Setting) else value
+
+    def of(self, config: Any) -> Family:
+        """The record with the changes of every case that this configuration is."""
+        found = self
+        for case in self.cases:
+            if case.applies(config):
+                found = replace(found, **case.changes)
+        return found
 
     def check(self, config: Any) -> None:
         """Refuse, by name, a configuration on which the record would be wrong."""

@@ -17,7 +17,7 @@ from innerworks.model.sites import Edge, Site
 from innerworks.model.taps.attention import AttentionTap
 from innerworks.model.taps.blind_queries import refuse_blind_queries
 from innerworks.model.taps.codecs import Codec, Sinks
-from innerworks.model.taps.hooks import HOOKS, remember_inputs
+from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember_inputs
 from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, index_of
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.points import Place, Point, point_of
@@ -323,6 +323,9 @@ class Session:
             groups.setdefault(action.point.key, []).append(action)
         self._waiting = len(self.actions)
         attention: dict[int, dict[str, list[Action]]] = {}
+        for layer in {a.site.layer for a in self.actions if a.site.name in ("q", "k", "v")}:
+            assert isinstance(layer, int)
+            clip_in_the_projections(patches, self.anatomy, layer)
         written_in_place_first = sorted(groups.values(), key=lambda group: group[0].point.place != "in_place")
         for actions in written_in_place_first:
             point = actions[0].point

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from innerworks.errors import SiteError
+from innerworks.model.anatomy.record import Part
 from innerworks.model.weights.projections import bias_of, matrix_of
 from innerworks.model.weights.views import Views
 
@@ -107,8 +108,12 @@ class Neurons(Views):
         if self.anatomy.family.experts is not None:
             return self._expert_branch(which, layer, expert)
         family = self.anatomy.family
-        module = self._dense(layer, {"up": family.up, "gate": family.gate}[which], which, expert)
-        return matrix_of(module), bias_of(module)
+        path = {"up": family.up, "gate": family.gate}[which]
+        module = self._dense(layer, path.path if isinstance(path, Part) else path, which, expert)
+        weight, bias = matrix_of(module), bias_of(module)
+        if not isinstance(path, Part):
+            return weight, bias
+        return weight.chunk(2, -1)[path.half], bias.chunk(2, -1)[path.half]
 
     def _down(self, layer: int, expert: int | None, folded: bool, neuron: int | None = None) -> tuple[Tensor, Tensor]:
         layer = self._layer(layer)

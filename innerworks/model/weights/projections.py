@@ -52,12 +52,12 @@ def head_columns(anatomy: Anatomy, which: str, head: int, width: int) -> slice:
     """
     heads = anatomy.n_heads if which == "q" else anatomy.n_kv_heads
     group = head * heads // anatomy.n_heads
-    qkv, third = anatomy.family.qkv, "qkv".index(which)
+    qkv = anatomy.family.qkv
     if not isinstance(qkv, Fused):
         size = width // heads
         return slice(group * size, (group + 1) * size)
-    size = width // (3 * heads)
-    start = third * heads + group if qkv.layout == "thirds" else 3 * group + third
+    size = anatomy.d_head
+    start = qkv.slots(which, anatomy.n_heads, anatomy.n_kv_heads)[group]
     return slice(start * size, (start + 1) * size)
 
 

@@ -106,7 +106,7 @@ class Weights(Heads, Neurons, Vocabulary):
             bias = at_least_float32(self._read_bias(which, layer, head, folded))
             pair.append(torch.cat([weight, bias[None]]))
         query, key = self._query_key_normed(layer, head, pair, norm_scales)
-        if self.anatomy.family.rotary:
+        if self.anatomy.rotates(layer):
             if offset is None:
                 raise SiteError(
                     f"{self.anatomy.family.model_type} rotates queries and keys by their positions, so its "
@@ -126,7 +126,7 @@ class Weights(Heads, Neurons, Vocabulary):
                 "freeze the two norms with norm_scales=(query's denominator, key's denominator), (1, 1) for "
                 "directions alone."
             )
-        if family.norm == "layer":
+        if family.norm.startswith("layer"):
             raise AnatomyError(f"{family.model_type}: a LayerNorm on queries and keys cannot be folded.")
         normed, width = [], pair[0].shape[1]
         groups = (head, head * self.anatomy.n_kv_heads // self.anatomy.n_heads)

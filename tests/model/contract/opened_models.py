@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from families import FAMILIES, backends, build, ids, module_of
+from families import FAMILIES, NO_POSITION_IDS, backends, build, ids, module_of
 
 from innerworks.model.anatomy import FAMILIES as RECORDS
 from innerworks.model.anatomy import Anatomy
@@ -61,7 +61,7 @@ def plain(model: Model, prompt: Any) -> torch.Tensor:
     """The logits of the user's own module, called as innerworks calls it."""
     batch = prompt if isinstance(prompt, Batch) else model.batch(prompt)
     arguments = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-    if model.module.config.model_type != "bloom":
+    if model.module.config.model_type not in NO_POSITION_IDS:
         arguments["position_ids"] = batch.positions
     with torch.no_grad():
         return model.module(**arguments).logits

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from families import FAMILIES
-from hand_hooks import IN_A_BLOCK, blocks
+from hand_hooks import blocks
+from hand_tables import IN_A_BLOCK, POST_NORMS, RESIDUAL_SCALE
 from opened_models import model_of, plain, prompt, random_like, spread
 
 from innerworks.model import edits as edit
@@ -27,10 +28,10 @@ def mixed(pattern, v):
 
 
 def post_norm(family, model, x):
-    if family not in ("gemma2", "olmo2"):
-        return x * (0.22 if family == "granite" else 1.0)
-    norm = blocks(family, model.module)[1].post_attention_layernorm
-    weight = norm.weight.detach() + (1.0 if family == "gemma2" else 0.0)
+    if family not in POST_NORMS:
+        return x * RESIDUAL_SCALE.get(family, 1.0)
+    path, offset = POST_NORMS[family]
+    weight = blocks(family, model.module)[1].get_submodule(path).weight.detach() + offset
     eps = model.module.config.rms_norm_eps
     return x * (x.pow(2).mean(-1, keepdim=True) + eps).rsqrt() * weight
 
@@ -58,10 +59,10 @@ def test_scores_softmax_values_and_output_projection_rebuild_attention(family):
     attention = post_norm(family, model, raw)
     assert (attention - run[at.attn_out[1]]).abs().max() <= 3e-6 * spread(attention)
     by_head = torch.einsum("bqhe,hed->bqhd", z, weight.reshape(4, -1, weight.shape[-1]))
-    if family in ("gemma2", "olmo2"):
+    if family in POST_NORMS:
         by_head = by_head * (attention / raw).unsqueeze(-2)
     else:
-        by_head = by_head * (0.22 if family == "granite" else 1.0)
+        by_head = by_head * RESIDUAL_SCALE.get(family, 1.0)
     assert (by_head - run[at.head_out[1]]).abs().max() <= 1e-5 * spread(by_head)
 
 

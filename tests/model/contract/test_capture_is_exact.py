@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from families import NO_SDPA
-from hand_hooks import IN_A_BLOCK, blocks, read_by_hand
+from families import NO_POSITION_IDS, NO_SDPA
+from hand_hooks import blocks, read_by_hand
+from hand_tables import IN_A_BLOCK
 from opened_models import ATTENTION_INSIDE, EAGER, everywhere, fresh, model_of, names, place, plain, prompt
 
 from innerworks.model.sites import at
@@ -61,7 +62,7 @@ def test_patterns_equal_what_the_model_itself_reports(family):
     batch = model.batch(prompt())
     run = model.run(batch, capture=[at.pattern[:]])
     arguments = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-    if family != "bloom":
+    if family not in NO_POSITION_IDS:
         arguments["position_ids"] = batch.positions
     with torch.no_grad():
         reported = model.module(**arguments, output_attentions=True).attentions
@@ -114,7 +115,7 @@ def test_heads_add_up_to_what_attention_writes_less_its_bias(model, request):
 
 
 def test_norm_scales_are_the_denominators_of_the_norms(model):
-    centred = model.family.norm == "layer"
+    centred = model.family.norm.startswith("layer")
     streams = {
         "norm_scale.attn": at.resid_pre[1],
         "norm_scale.mlp": at.resid_mid[1],
@@ -132,16 +133,10 @@ def test_norm_scales_are_the_denominators_of_the_norms(model):
 
 
 def _epsilon(model):
+    """As the config says; where it does not, the norms have torch's own."""
     config = model.module.config
-    return (
-        next(
-            getattr(config, name)
-            for name in ("rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps")
-            if hasattr(config, name)
-        )
-        if config.model_type != "opt"
-        else 1e-5
-    )
+    names = ("rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps", "norm_epsilon", "norm_eps")
+    return next((getattr(config, name) for name in names if hasattr(config, name)), 1e-5)
 
 
 def test_stopping_early_gives_the_same_values(model):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from families import NO_SDPA, build
-from hand_hooks import IN_A_BLOCK, blocks
+from hand_hooks import blocks
+from hand_tables import IN_A_BLOCK
 from opened_models import fresh, names, opened, place, plain, prompt, random_like, spread
 from writing_by_hand import writable, written
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hand_hooks import IN_A_BLOCK, blocks, first
+from hand_hooks import blocks, first
+from hand_tables import IN_A_BLOCK
 from opened_models import at, everywhere, model_of, names, place, plain, prompt, random_like, spread
 
 from innerworks.errors import EditError

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from hand_hooks import IN_A_BLOCK, Reading, blocks, first
+from hand_hooks import blocks, first
+from hand_tables import IN_A_BLOCK, RESIDUAL_SCALE, Reading
 
 _ATTENTION_AND_MLP = {
     "gpt2": ("attn", "mlp"),
@@ -44,11 +45,11 @@ def written(family: str, module: Any, layer: int, name: str, change: Any) -> Ite
     """Replace one tensor by `change(tensor)`, in the shape of the site, while the block lasts."""
     path, end, *view = _writable(family)[name]
     part = blocks(family, module)[layer].get_submodule(path)
-    scaled = family == "granite" and name in ("attn_out", "mlp_out")
+    scale = RESIDUAL_SCALE.get(family) if name in ("attn_out", "mlp_out") else None
 
     def replaced(raw: torch.Tensor) -> torch.Tensor:
-        if scaled:
-            return change(raw * 0.22) / 0.22
+        if scale is not None:
+            return change(raw * scale) / scale
         if not view:
             return change(raw)
         parts_of = raw.clone()

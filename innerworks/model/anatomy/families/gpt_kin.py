@@ -1,16 +1,12 @@
-"""The records of the architectures we know. This file is the only place that knows any."""
+"""Records of GPT-2 and its kin: LayerNorms, biases, learned, rotary or ALiBi positions, attention written out."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from innerworks.model.anatomy.record import Family, Fused, Refusal, Setting, Split
 
-from innerworks.model.anatomy.record import Experts, Family, Fused, Refusal, Setting, Split
+__all__ = ["FAMILIES"]
 
-__all__ = ["FAMILIES", "family_named"]
-
-_POST_LN = "its norms come after the residual addition, so the stream is not a sum of contributions"
-
-llama = Family(model_type="llama")
+POST_LN = "its norms come after the residual addition, so the stream is not a sum of contributions"
 
 gpt2 = Family(
     model_type="gpt2",
@@ -20,7 +16,7 @@ gpt2 = Family(
     attn="attn",
     attn_norm="ln_1",
     mlp_norm="ln_2",
-    qkv=Fused("attn.c_attn", "thirds"),
+    qkv=Fused("attn.c_attn", "blocks"),
     out="attn.c_proj",
     up="mlp.c_fc",
     gate=None,
@@ -81,7 +77,7 @@ opt = Family(
     norm="layer",
     rotary=False,
     refusals=(
-        Refusal("do_layer_norm_before", False, _POST_LN),
+        Refusal("do_layer_norm_before", False, POST_LN),
         Refusal("word_embed_proj_dim", "hidden_size", "its embeddings are projected into the stream", other_than=True),
     ),
 )
@@ -105,86 +101,7 @@ bloom = Family(
     score_scale=Setting("inv_norm_factor"),
     takes_positions=False,
     tuple_blocks=True,
-    refusals=(Refusal("apply_residual_connection_post_layernorm", True, _POST_LN),),
+    refusals=(Refusal("apply_residual_connection_post_layernorm", True, POST_LN),),
 )
 
-qwen3 = replace(
-    llama,
-    model_type="qwen3",
-    qk_norm=("self_attn.q_norm", "self_attn.k_norm"),
-    sliding=Setting("sliding_window"),
-)
-
-gemma2 = replace(
-    llama,
-    model_type="gemma2",
-    attn_post="post_attention_layernorm",
-    mlp_norm="pre_feedforward_layernorm",
-    mlp_post="post_feedforward_layernorm",
-    norm="rms_plus_one",
-    score_softcap=Setting("attn_logit_softcapping"),
-    logit_softcap=Setting("final_logit_softcapping"),
-    sliding=Setting("sliding_window"),
-)
-
-olmo2 = replace(
-    llama,
-    model_type="olmo2",
-    attn_norm=None,
-    mlp_norm=None,
-    attn_post="post_attention_layernorm",
-    mlp_post="post_feedforward_layernorm",
-    qk_norm=("self_attn.q_norm", "self_attn.k_norm"),
-)
-
-mixtral = replace(
-    llama,
-    model_type="mixtral",
-    up=None,
-    gate=None,
-    down=None,
-    experts=Experts("mlp.gate", "mlp.experts"),
-    sliding=Setting("sliding_window"),
-)
-
-gpt_oss = replace(
-    llama,
-    model_type="gpt_oss",
-    up=None,
-    gate=None,
-    down=None,
-    sinks="self_attn.sinks",
-    experts=Experts("mlp.router", "mlp.experts", interleaved=True, transposed=True),
-    sliding=Setting("sliding_window"),
-)
-
-granite = replace(
-    llama,
-    model_type="granite",
-    residual_scale=Setting("residual_multiplier", 1.0),
-    embed_scale=Setting("embedding_multiplier", 1.0),
-    logit_scale=Setting("logits_scaling", 1.0, inverse=True),
-)
-
-FAMILIES: dict[str, Family] = {
-    family.model_type: family
-    for family in (
-        gpt2,
-        gpt_neox,
-        llama,
-        qwen3,
-        gemma2,
-        olmo2,
-        bloom,
-        gptj,
-        opt,
-        mixtral,
-        gpt_oss,
-        granite,
-    )
-}
-
-
-def family_named(model_type: str) -> Family | None:
-    """The record of an architecture, by its config's `model_type`."""
-    return FAMILIES.get(model_type)
+FAMILIES = (gpt2, gpt_neox, bloom, gptj, opt)
