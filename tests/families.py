@@ -26,9 +26,31 @@ FIRST = (
     "gpt_neox_sequential",
 )
 """The families that have, between them, nearly every difficulty: they go through everything in the default suite."""
-NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss"}
+NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss", "gpt_neo", "codegen", "xglm", "mpt"}
+"""Falcon is among them for its scores and patterns, which it forms in eager attention only."""
+NO_SDPA |= {"falcon", "falcon_grouped", "falcon_sequential"}
 MOE = {"mixtral", "gpt_oss"}
-NO_POSITION_IDS = {"bloom"}
+NO_POSITION_IDS = {"bloom", "mpt"}
+MASKED_BY_COLUMN = {"bloom", "mpt", "falcon_sequential", "gpt_neo"}
+"""ALiBi, or windows over columns: tokens of several variants cannot share one row."""
+SHORT_WINDOW = {
+    "gemma2",
+    "gpt_oss",
+    "mistral",
+    "ministral",
+    "gemma3_text",
+    "olmo3",
+    "exaone4",
+    "phi3",
+    "starcoder2",
+    "cohere2",
+}
+"""Their sliding window is shorter than the tests' prompts."""
+SCALED_EMBEDDING = {"gemma", "gemma2", "gemma3_text", "granite", "bloom", "xglm", "biogpt"}
+SLOPES_UNKNOWN = {"mpt", "falcon_sequential"}
+"""ALiBi whose slopes `weights` cannot tell."""
+POST_NORM = {"gemma2", "olmo2", "gemma3_text", "olmo3", "exaone4", "glm4"}
+SCALED_RESIDUAL = {"granite"}
 
 
 def backends(family: str) -> tuple[str, ...]:

@@ -17,10 +17,11 @@ _LLAMA = dict(
     eos_token_id=None,
 )
 
+_GPT2 = dict(vocab_size=83, n_embd=32, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=None)
 _MIXED_LAYERS = ["sliding_attention", "full_attention", "sliding_attention"]
 
 CONFIGS: dict[str, dict[str, Any]] = {
-    "gpt2": dict(vocab_size=83, n_embd=32, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=None),
+    "gpt2": _GPT2,
     "gpt_neox": dict(
         vocab_size=83,
         hidden_size=32,
@@ -106,10 +107,63 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "cohere": {**_LLAMA, "use_qk_norm": False},
     "cohere2": {**_LLAMA, "head_dim": 8, "sliding_window": 5, "layer_types": _MIXED_LAYERS},
     "nemotron": {**_LLAMA, "head_dim": 8},
-    "olmo": {**_LLAMA, "clip_qkv": 1.5},
+    "olmo": _LLAMA,
+    "gpt_bigcode": _GPT2,
+    "gpt_neo": dict(
+        vocab_size=83,
+        hidden_size=32,
+        intermediate_size=48,
+        num_layers=3,
+        num_heads=4,
+        attention_types=[[["local"], 1], [["global", "local"], 1]],
+        window_size=5,
+        max_position_embeddings=64,
+        bos_token_id=1,
+        eos_token_id=None,
+    ),
+    "codegen": {**_GPT2, "rotary_dim": 4},
+    "xglm": dict(
+        vocab_size=83,
+        d_model=32,
+        ffn_dim=48,
+        num_layers=3,
+        attention_heads=4,
+        max_position_embeddings=64,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=None,
+    ),
+    "biogpt": {**_LLAMA, "num_key_value_heads": None},
+    "persimmon": {**_LLAMA, "num_key_value_heads": None, "qk_layernorm": False},
+    "mpt": dict(
+        vocab_size=83,
+        d_model=32,
+        n_layers=3,
+        n_heads=4,
+        max_seq_len=64,
+        bos_token_id=1,
+        eos_token_id=None,
+        pad_token_id=0,
+    ),
+    "falcon": dict(
+        vocab_size=83,
+        hidden_size=32,
+        ffn_hidden_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+        bos_token_id=1,
+        eos_token_id=None,
+        pad_token_id=0,
+    ),
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_neox_sequential": ("gpt_neox", {"use_parallel_residual": False}),
-    "stablelm_parallel": ("stablelm", {"use_parallel_residual": True, "qk_layernorm": True}),
-    "cohere_qk_norm": ("cohere", {"use_qk_norm": True}),
+    "stablelm_parallel": ("stablelm", {"use_parallel_residual": True}),
+    "gpt_bigcode_multi_head": ("gpt_bigcode", {"multi_query": False}),
+    "falcon_grouped": ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    "falcon_sequential": (
+        "falcon",
+        {"multi_query": False, "parallel_attn": False, "alibi": True, "bias": True, "num_kv_heads": 4},
+    ),
 }

@@ -36,7 +36,8 @@ class Anatomy:
         config = self.config
         self.d_model: int = getattr(config, "hidden_size", None) or self.embedding.weight.shape[1]
         self.n_heads: int = config.num_attention_heads
-        self.n_kv_heads: int = getattr(config, "num_key_value_heads", None) or self.n_heads
+        said = self.family.setting("kv_heads", config)
+        self.n_kv_heads: int = said or getattr(config, "num_key_value_heads", None) or self.n_heads
         attn: Any = self.part(0, self.family.attn)
         self.d_head: int = getattr(attn, "head_dim", None) or self.d_model // self.n_heads
         self.n_vocab: int = self.unembedding.weight.shape[0]
@@ -197,7 +198,9 @@ def _missing(anatomy: Anatomy) -> list[tuple[str, str]]:
         out.append(("norm_scale.attn", "attention reads the stream without a norm"))
     if family.mlp_norm is None:
         out.append(("norm_scale.mlp", "the MLP reads the stream without a norm"))
-    if not family.rotary and family.qk_norm is None:
+    if family.hides_rotated:
+        out += [(f"{x}_rot", "its attention does not hand them to any function of its own") for x in "qk"]
+    elif not family.rotary and family.qk_norm is None:
         out += [(f"{x}_rot", f"it has no rotary embedding, so it would equal at.{x}") for x in "qk"]
     if family.experts is None:
         kinds = ("router", "router_weights", "router_index", "expert_neurons", "expert_out")

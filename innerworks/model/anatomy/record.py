@@ -121,12 +121,15 @@ class Family:
     `attn_writes` and `mlp_writes` name the module whose output is the true contribution to the stream (before
     `residual_scale`): a post-norm where there is one, the projection where the module's own output already
     contains the residual. `inner_attention` names a method that is given rotated queries and keys, for families that
-    bypass transformers' attention interface; `other_eager` is a setting under which a family's eager attention is
-    not its module's `eager_attention_forward`. `score_scale` is read from the attention module, other
-    settings from the config. `norm_eps` is for norms that hold no epsilon; `rotated_layer` is an attribute of the attention
-    module that says whether this layer has rotary positions, where not all have. `qkv_clip` is where the attention module finds the bound that it
-    cuts queries, keys and values to. `cases` are applied in their order.
-    Every field has a default that fits a Llama.
+    bypass transformers' attention interface; where there is none, `hides_rotated`. `other_eager` is a setting under
+    which a family's eager attention is not its module's `eager_attention_forward`. `kv_heads` is how many keys and
+    values a token has, where the config does not call it num_key_value_heads. `masks_by_column` is for attention that
+    masks by the place of tokens in the tensor, whatever mask it is given. `mlp_written_over`: the block adds to the
+    MLP's output in place. `alibi_table` names the stack's method that gives the ALiBi slopes. `score_scale` is read from
+    the attention module, other settings from the config. `norm_eps` is for norms that hold no epsilon; `rotated_layer`
+    is an attribute of the attention module that says whether this layer has rotary positions, where not all have.
+    `qkv_clip` is where the attention module finds the bound that it cuts queries, keys and values to. `cases` are
+    applied in their order. Every field has a default that fits a Llama.
     """
 
     model_type: str
@@ -147,6 +150,7 @@ class Family:
     down: str | None = "mlp.down_proj"
     attn_writes: str = ""
     mlp_writes: str = ""
+    mlp_written_over: bool = False
     parallel: bool | Setting = False
     norm: NormKind = "rms"
     norm_eps: float | None = None
@@ -157,6 +161,10 @@ class Family:
     rotary_pairs: Literal["halves", "neighbours"] = "halves"
     rotated_layer: Setting | None = None
     alibi: bool = False
+    alibi_table: str | None = None
+    kv_heads: int | Setting | None = None
+    masks_by_column: bool = False
+    hides_rotated: bool = False
     residual_scale: float | Setting = 1.0
     embed_scale: float | Setting = 1.0
     logit_scale: float | Setting = 1.0

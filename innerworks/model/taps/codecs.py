@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Codec",
+    "Edges",
     "ExpertRows",
     "ExpertWrites",
     "HeadWrites",
@@ -141,6 +142,21 @@ class Hidden(Codec):
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
         """Heads first."""
         return new.transpose(1, 2)
+
+
+class Edges(Codec):
+    """(rows·heads, query, key), as some families flatten it, seen as (rows, heads, query, key)."""
+
+    def __init__(self, heads: int) -> None:
+        self.heads = heads
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """Rows and heads apart."""
+        return raw if raw.dim() == 4 else raw.unflatten(0, (-1, self.heads))
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """As it was."""
+        return new.reshape(raw.shape)
 
 
 class Sinks(Codec):

@@ -130,6 +130,8 @@ def _hook_output(session: Session, patches: Patches, point: Point, actions: list
     element = point.element
 
     def hook(module: Any, args: Any, output: Any) -> Any:
+        if point.written_over:
+            return session.process(actions, output).clone()
         if not isinstance(output, tuple):
             new = session.process(actions, _tensor(output, actions, "output"))
             return None if new is output else new

@@ -33,6 +33,8 @@ class Point:
     dims: tuple[str, ...]
     element: int = 0
     inputs: tuple[Any, ...] = ()
+    written_over: bool = False
+    """Whether the model goes on to change this very tensor in place."""
 
     @property
     def key(self) -> tuple[int, Place, int]:
@@ -114,11 +116,17 @@ def _head_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
     return Point(anatomy.part(layer, family.attn_contribution), "output", codec, dims, inputs=inputs)
 
 
+def _mlp_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+    family = anatomy.family
+    module = anatomy.part(layer, family.mlp_contribution)
+    return Point(module, "output", _contribution(anatomy), dims, written_over=family.mlp_written_over)
+
+
 def _sinks(hidden: bool) -> Callable[[Anatomy, int], c.Codec]:
     def make(anatomy: Anatomy, layer: int) -> c.Codec:
         path = anatomy.family.sinks
         if path is None:
-            return c.Raw()
+            return c.Edges(anatomy.n_heads)
         owner, _, name = path.rpartition(".")
         module = anatomy.part(layer, owner)
         return c.Sinks((lambda: getattr(module, name)) if hidden else None)
@@ -192,7 +200,7 @@ _BUILDERS: dict[str, Builder] = {
     "z": _part("input", lambda f: f.out, lambda a: c.Heads(a.n_heads)),
     "head_out": _head_out,
     "attn_out": _part("output", lambda f: f.attn_contribution, _contribution),
-    "mlp_out": _part("output", lambda f: f.mlp_contribution, _contribution),
+    "mlp_out": _mlp_out,
     "neuron_pre": _branch("up"),
     "gate": _branch("gate"),
     "neurons": _part("input", lambda f: f.down, _tokens),

@@ -105,7 +105,12 @@ class Weights(Heads, Neurons, Vocabulary):
             weight = at_least_float32(self._read(which, layer, head, folded))
             bias = at_least_float32(self._read_bias(which, layer, head, folded))
             pair.append(torch.cat([weight, bias[None]]))
-        query, key = self._query_key_normed(layer, head, pair, norm_scales)
+        if self.anatomy.qkv_clip(layer) is not None:
+            raise AnatomyError(
+                f"{self.anatomy.family.model_type} cuts queries and keys to a range: there is no matrix."
+            )
+        normed_last = self.anatomy.family.qk_norm_after_rotary
+        query, key = pair if normed_last else self._query_key_normed(layer, head, pair, norm_scales)
         if self.anatomy.rotates(layer):
             if offset is None:
                 raise SiteError(
@@ -114,6 +119,8 @@ class Weights(Heads, Neurons, Vocabulary):
                     "(0 is allowed)."
                 )
             query = rotation(self.anatomy, layer, int(offset))(query)
+        if normed_last:
+            query, key = self._query_key_normed(layer, head, [query, key], norm_scales)
         return query, key, self.score_scale(layer)
 
     def _query_key_normed(self, layer: int, head: int, pair: list[Tensor], norm_scales: Scales | None) -> list[Tensor]:
@@ -157,7 +164,9 @@ class Weights(Heads, Neurons, Vocabulary):
         if not family.alibi:
             raise SiteError(f"{family.model_type} has no ALiBi: its scores do not fall with distance by a slope.")
         stack: Any = self.anatomy.module.get_submodule(family.blocks.rpartition(".")[0])
-        table = stack.build_alibi_tensor(torch.ones(1, 2), self.anatomy.n_heads, torch.float32)
+        if family.alibi_table is None:
+            raise AnatomyError(f"{family.model_type} has ALiBi, but how it works out the slopes is not known.")
+        table = getattr(stack, family.alibi_table)(torch.ones(1, 2), self.anatomy.n_heads, torch.float32)
         per_head = table.reshape(self.anatomy.n_heads, 2)[self._head(head)]
         return float(per_head[1] - per_head[0])
 

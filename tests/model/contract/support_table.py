@@ -58,7 +58,17 @@ NAMES = {
     "nemotron": "Nemotron",
     "olmo": "OLMo",
     "stablelm_parallel": "StableLM, parallel",
-    "cohere_qk_norm": "Cohere with QK-norm",
+    "gpt_bigcode": "GPT-BigCode, StarCoder",
+    "gpt_neo": "GPT-Neo",
+    "codegen": "CodeGen",
+    "xglm": "XGLM",
+    "biogpt": "BioGPT",
+    "persimmon": "Persimmon",
+    "mpt": "MPT",
+    "falcon": "Falcon 7B",
+    "gpt_bigcode_multi_head": "GPT-BigCode, multi-head",
+    "falcon_grouped": "Falcon 40B",
+    "falcon_sequential": "Falcon RW, ALiBi",
 }
 _METRIC = metrics.custom(lambda logits: logits.square().sum((1, 2)), every=True)
 

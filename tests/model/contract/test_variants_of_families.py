@@ -21,6 +21,13 @@ VARIANTS = [
     ("gemma2", "eager", {"attn_logit_softcapping": None, "final_logit_softcapping": None}),
     ("bloom", "eager", {"n_head": 3, "hidden_size": 48}),
     ("opt", "sdpa", {"enable_bias": False}),
+    ("olmo", "sdpa", {"clip_qkv": 1.5}),
+    ("mpt", "eager", {"attn_config": {"clip_qkv": 1.5}}),
+    ("stablelm", "sdpa", {"use_parallel_residual": True, "qk_layernorm": True}),
+    ("persimmon", "sdpa", {"qk_layernorm": True}),
+    ("phi", "sdpa", {"qk_layernorm": True}),
+    ("cohere", "sdpa", {"use_qk_norm": True}),
+    ("falcon", "eager", {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1}),
     ("granite", "sdpa", {"attention_bias": True, "num_hidden_layers": 2}),
 ]
 

@@ -18,6 +18,16 @@ _ATTENTION_AND_MLP = {
     "gpt_neox_sequential": ("attention", "mlp"),
     "bloom": ("self_attention", "mlp"),
     "opt": ("self_attn", "fc1"),
+    "xglm": ("self_attn", "fc1"),
+    "biogpt": ("self_attn", "fc1"),
+    "gpt_bigcode": ("attn", "mlp"),
+    "gpt_bigcode_multi_head": ("attn", "mlp"),
+    "gpt_neo": ("attn.attention", "mlp"),
+    "codegen": ("attn", "mlp"),
+    "mpt": ("attn", "ffn"),
+    "falcon": ("self_attention", "mlp"),
+    "falcon_grouped": ("self_attention", "mlp"),
+    "falcon_sequential": ("self_attention", "mlp"),
 }
 NOT_BY_HAND = ("resid_mid",)
 """The skip path reads the same tensor, so no hook's return value can write it."""

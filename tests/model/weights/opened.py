@@ -14,7 +14,7 @@ from innerworks.model.sites import KINDS, at
 torch.set_num_threads(1)  # on models this small, threads only wait for one another
 
 LAYERS, HEADS, POSITIONS = 3, 4, 9
-POST_NORM = {"gemma2", "olmo2"}
+POST_NORM = families.POST_NORM
 
 
 def opened(module):

@@ -68,7 +68,7 @@ def assert_scores(model, run, layers=range(LAYERS), folded=True):
     assert compared >= 5 * HEADS * len(layers)
 
 
-@pytest.mark.parametrize("family", families.FAMILIES)
+@pytest.mark.parametrize("family", [f for f in families.FAMILIES if f not in families.SLOPES_UNKNOWN])
 @pytest.mark.parametrize("folded", [False, True])
 def test_qk_gives_the_captured_scores(family, folded):
     assert_scores(model_of(family), run_of(family), folded=folded)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from innerworks.model.anatomy.record import Family, Fused, Refusal, Setting, Split
+from dataclasses import replace
+
+from innerworks.model.anatomy.record import Case, Family, Fused, Refusal, Setting, Split
 
 __all__ = ["FAMILIES"]
 
@@ -98,10 +100,136 @@ bloom = Family(
     norm="layer",
     rotary=False,
     alibi=True,
+    alibi_table="build_alibi_tensor",
     score_scale=Setting("inv_norm_factor"),
     takes_positions=False,
     tuple_blocks=True,
     refusals=(Refusal("apply_residual_connection_post_layernorm", True, POST_LN),),
 )
 
-FAMILIES = (gpt2, gpt_neox, bloom, gptj, opt)
+gpt_bigcode = replace(
+    gpt2,
+    model_type="gpt_bigcode",
+    qkv=Fused("attn.c_attn", "per_head"),
+    other_eager=None,
+    cases=(Case("multi_query", True, {"qkv": Fused("attn.c_attn", "blocks"), "kv_heads": 1}),),
+)
+
+gpt_neo = replace(
+    gpt2,
+    model_type="gpt_neo",
+    attn="attn.attention",
+    qkv=Split("attn.attention.q_proj", "attn.attention.k_proj", "attn.attention.v_proj"),
+    out="attn.attention.out_proj",
+    score_scale=Setting("scaling", 1.0),
+    other_eager=None,
+    masks_by_column=True,
+    tuple_blocks=True,
+    refusals=(),
+)
+
+codegen = replace(
+    gptj,
+    model_type="codegen",
+    qkv=Fused("attn.qkv_proj", "shards_of_qvk"),
+)
+
+xglm = replace(
+    opt,
+    model_type="xglm",
+    blocks="model.layers",
+    pos_embed="model.embed_positions",
+    final_norm="model.layer_norm",
+    refusals=(Refusal("add_cross_attention", True, "cross-attention writes to the stream too"),),
+)
+
+biogpt = replace(
+    opt,
+    model_type="biogpt",
+    blocks="biogpt.layers",
+    pos_embed="biogpt.embed_positions",
+    final_norm="biogpt.layer_norm",
+    refusals=(),
+)
+
+persimmon = replace(
+    gpt_neox,
+    model_type="persimmon",
+    blocks="model.layers",
+    final_norm="model.final_layernorm",
+    attn="self_attn",
+    qkv=Fused("self_attn.query_key_value", "per_head"),
+    out="self_attn.dense",
+    parallel=False,
+    cases=(Case("qk_layernorm", True, {"qk_norm": ("self_attn.q_layernorm", "self_attn.k_layernorm")}),),
+)
+
+mpt = Family(
+    model_type="mpt",
+    blocks="transformer.blocks",
+    final_norm="transformer.norm_f",
+    attn="attn",
+    mlp="ffn",
+    attn_norm="norm_1",
+    mlp_norm="norm_2",
+    qkv=Fused("attn.Wqkv", "blocks"),
+    out="attn.out_proj",
+    up="ffn.up_proj",
+    gate=None,
+    down="ffn.down_proj",
+    mlp_writes="ffn.down_proj",
+    norm="layer",
+    rotary=False,
+    alibi=True,
+    qkv_clip="clip_qkv",
+    score_scale=Setting("softmax_scale"),
+    takes_positions=False,
+    tuple_blocks=True,
+)
+
+falcon = Family(
+    model_type="falcon",
+    blocks="transformer.h",
+    final_norm="transformer.ln_f",
+    attn="self_attention",
+    qkv=Fused("self_attention.query_key_value", "per_head"),
+    out="self_attention.dense",
+    up="mlp.dense_h_to_4h",
+    gate=None,
+    down="mlp.dense_4h_to_h",
+    norm="layer",
+    score_scale=Setting("inv_norm_factor"),
+    hides_rotated=True,
+    mlp_written_over=True,
+    tuple_blocks=True,
+    cases=(
+        Case("multi_query", True, {"qkv": Fused("self_attention.query_key_value", "blocks"), "kv_heads": 1}),
+        Case("parallel_attn", True, {"parallel": True, "mlp_norm": "input_layernorm"}),
+        Case(
+            "new_decoder_architecture",
+            True,
+            {
+                "qkv": Fused("self_attention.query_key_value", "per_group"),
+                "kv_heads": Setting("num_kv_heads"),
+            },
+        ),
+        Case("num_ln_in_parallel_attn", 2, {"attn_norm": "ln_attn", "mlp_norm": "ln_mlp"}),
+        Case("alibi", True, {"alibi": True, "rotary": False, "hides_rotated": False}),
+    ),
+)
+
+FAMILIES = (
+    gpt2,
+    gpt_neox,
+    bloom,
+    gptj,
+    opt,
+    gpt_bigcode,
+    gpt_neo,
+    codegen,
+    xglm,
+    biogpt,
+    persimmon,
+    mpt,
+    falcon,
+)

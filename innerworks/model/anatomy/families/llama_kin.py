@@ -145,9 +145,7 @@ cohere = replace(
     cases=(Case("use_qk_norm", True, {"qk_norm": _QK_NORM}),),
 )
 
-cohere2 = replace(
-    cohere, model_type="cohere2", sliding=_SLIDING, rotated_layer=Setting("sliding_window"), cases=()
-)
+cohere2 = replace(cohere, model_type="cohere2", sliding=_SLIDING, rotated_layer=Setting("sliding_window"), cases=())
 
 nemotron = replace(llama, model_type="nemotron", norm="layer_plus_one", gate=None)
 
