@@ -29,7 +29,11 @@ FIRST = (
 NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss", "gpt_neo", "codegen", "xglm", "mpt"}
 """Falcon is among them for its scores and patterns, which it forms in eager attention only."""
 NO_SDPA |= {"falcon", "falcon_grouped", "falcon_sequential"}
-MOE = {"mixtral", "gpt_oss"}
+MOE = {"mixtral", "gpt_oss", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "deepseek_v2", "deepseek_v3"}
+MIXTURES = MOE | {"llama4_text"}
+"""Llama 4 does not show its experts one by one, only its router."""
+LATENT = {"deepseek_v2", "deepseek_v3"}
+"""Keys and values are made of latent vectors: no matrix takes the stream to them."""
 NO_POSITION_IDS = {"bloom", "mpt"}
 MASKED_BY_COLUMN = {"bloom", "mpt", "falcon_sequential", "gpt_neo"}
 """ALiBi, or windows over columns: tokens of several variants cannot share one row."""
@@ -46,11 +50,19 @@ SHORT_WINDOW = {
     "cohere2",
 }
 """Their sliding window is shorter than the tests' prompts."""
-SCALED_EMBEDDING = {"gemma", "gemma2", "gemma3_text", "granite", "bloom", "xglm", "biogpt"}
+SCALED_EMBEDDING = {"gemma", "gemma2", "gemma3_text", "granite", "granitemoe", "bloom", "xglm", "biogpt"}
 SLOPES_UNKNOWN = {"mpt", "falcon_sequential"}
 """ALiBi whose slopes `weights` cannot tell."""
+SHIFTED_SCORES = {"mpt"}
+"""Their ALiBi counts from the last key: all scores of a row move with the length, which softmax does not see."""
+NO_FLOAT64 = {"xglm"}
+"""Their own code does not run in float64."""
+DOUBLE = tuple(family for family in FAMILIES if family not in NO_FLOAT64)
+NO_QK_MATRIX = {"hunyuan_v1_dense", "llama4_text"}
+"""Their scores are no bilinear form of the distance, even with frozen norms."""
+WITH_MATRICES = tuple(family for family in DOUBLE if family not in LATENT)
 POST_NORM = {"gemma2", "olmo2", "gemma3_text", "olmo3", "exaone4", "glm4"}
-SCALED_RESIDUAL = {"granite"}
+SCALED_RESIDUAL = {"granite", "granitemoe"}
 
 
 def backends(family: str) -> tuple[str, ...]:
@@ -75,7 +87,7 @@ def build(
                 else:
                     scale = 0.35 if parameter.dim() > 1 else 0.2
                     parameter.normal_(std=scale)
-    if dtype == torch.float64 and family in MOE:
+    if dtype == torch.float64 and family in MIXTURES:
         config._experts_implementation = "batched_mm"
     return module.eval().to(dtype)
 

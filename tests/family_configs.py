@@ -18,6 +18,28 @@ _LLAMA = dict(
 )
 
 _GPT2 = dict(vocab_size=83, n_embd=32, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=None)
+_MIXTURE = {
+    **_LLAMA,
+    "num_experts": 4,
+    "num_local_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 24,
+}
+_LATENT = {
+    **_LLAMA,
+    "num_key_value_heads": 4,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 24,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 0,
+    "kv_lora_rank": 16,
+    "q_lora_rank": 20,
+    "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 8,
+    "v_head_dim": 6,
+    "n_group": 2,
+}
 _MIXED_LAYERS = ["sliding_attention", "full_attention", "sliding_attention"]
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -108,6 +130,28 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "cohere2": {**_LLAMA, "head_dim": 8, "sliding_window": 5, "layer_types": _MIXED_LAYERS},
     "nemotron": {**_LLAMA, "head_dim": 8},
     "olmo": _LLAMA,
+    "qwen2_moe": {**_MIXTURE, "shared_expert_intermediate_size": 20},
+    "qwen3_moe": {**_MIXTURE, "head_dim": 12},
+    "olmoe": {**_MIXTURE, "intermediate_size": 24},
+    "granitemoe": {
+        **_MIXTURE,
+        "intermediate_size": 24,
+        "residual_multiplier": 0.22,
+        "embedding_multiplier": 12.0,
+        "logits_scaling": 8.0,
+        "attention_multiplier": 0.25,
+    },
+    "deepseek_v2": {**_LATENT, "topk_group": 1, "topk_method": "group_limited_greedy", "routed_scaling_factor": 1.5},
+    "deepseek_v3": {**_LATENT, "topk_group": 2, "routed_scaling_factor": 1.5},
+    "llama4_text": {
+        **_MIXTURE,
+        "head_dim": 8,
+        "intermediate_size": 24,
+        "intermediate_size_mlp": 40,
+        "moe_layers": [0, 1, 2],
+        "no_rope_layers": [1, 0, 1],
+        "attention_chunk_size": 64,
+    },
     "gpt_bigcode": _GPT2,
     "gpt_neo": dict(
         vocab_size=83,

@@ -34,7 +34,7 @@ def explain(site: Site, anatomy: Anatomy) -> str:
     one = anatomy.concrete(site)[0]
     point = point_of(one, anatomy)
     path = anatomy.path_of(point.module) or "(the model)"
-    shape = ", ".join(_dimension(dim, anatomy) for dim in one.kind.dims) or "as the module gives it"
+    shape = ", ".join(_dimension(dim, one.name, anatomy) for dim in one.kind.dims) or "as the module gives it"
     lines = [
         f"{site}: {one.kind.about}.",
         f"It is {_PLACES[point.place]} {path} ({type(point.module).__name__})"
@@ -55,10 +55,10 @@ def explain_in(site: Site | str, model: Model) -> str:
     return model.explain(site)
 
 
-def _dimension(dim: str, anatomy: Anatomy) -> str:
+def _dimension(dim: str, kind: str, anatomy: Anatomy) -> str:
     if dim in ("batch", "pos", "query", "key"):
         return dim
-    return f"{dim}={anatomy.size(dim)}"
+    return f"{dim}={anatomy.size(dim, kind)}"
 
 
 def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:

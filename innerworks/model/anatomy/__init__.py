@@ -2,7 +2,18 @@
 
 from innerworks.model.anatomy.anatomy import Anatomy, module_tree
 from innerworks.model.anatomy.families import FAMILIES, family_named
-from innerworks.model.anatomy.record import Case, Experts, Family, Fused, NormKind, Part, Refusal, Setting, Split
+from innerworks.model.anatomy.record import (
+    Case,
+    Experts,
+    Family,
+    Fused,
+    Latent,
+    NormKind,
+    Part,
+    Refusal,
+    Setting,
+    Split,
+)
 
 __all__ = [
     "FAMILIES",
@@ -11,6 +22,7 @@ __all__ = [
     "Experts",
     "Family",
     "Fused",
+    "Latent",
     "NormKind",
     "Part",
     "Refusal",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from innerworks.errors import AnatomyError
 
-__all__ = ["Case", "Experts", "Family", "Fused", "NormKind", "Part", "Refusal", "Setting", "Split"]
+__all__ = ["Case", "Experts", "Family", "Fused", "Latent", "NormKind", "Part", "Refusal", "Setting", "Split"]
 
 NormKind = Literal["layer", "layer_plus_one", "rms", "rms_plus_one"]
 FusedLayout = Literal["blocks", "per_head", "per_group", "shards_of_qvk"]
@@ -66,6 +66,16 @@ class Fused:
 
 
 @dataclass(frozen=True, slots=True)
+class Latent:
+    """Keys and values that one projection, by its path, expands from a latent vector; a rotary part is added to keys."""
+
+    path: str = "self_attn.kv_b_proj"
+    key: Setting = Setting("qk_nope_head_dim")
+    rotary: Setting = Setting("qk_rope_head_dim")
+    value: Setting = Setting("v_head_dim")
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One of two halves of a projection's output, such as the gate and the linear branch of a fused MLP."""
 
@@ -81,6 +91,8 @@ class Experts:
     experts: str
     interleaved: bool = False
     transposed: bool = False
+    unseen: str | None = None
+    """Why the experts' weights, neurons and outputs cannot be told apart, where they cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +136,12 @@ class Family:
     bypass transformers' attention interface; where there is none, `hides_rotated`. `other_eager` is a setting under
     which a family's eager attention is not its module's `eager_attention_forward`. `kv_heads` is how many keys and
     values a token has, where the config does not call it num_key_value_heads. `masks_by_column` is for attention that
-    masks by the place of tokens in the tensor, whatever mask it is given. `mlp_written_over`: the block adds to the
-    MLP's output in place. `alibi_table` names the stack's method that gives the ALiBi slopes. `score_scale` is read from
-    the attention module, other settings from the config. `norm_eps` is for norms that hold no epsilon; `rotated_layer`
+    masks by the place of tokens in the tensor, whatever mask it is given. `written_over` names modules whose output is
+    later changed in place. `alibi_table` names the stack's method that gives the ALiBi slopes. `score_scale` is read
+    from the attention module, other settings from the config. `norm_eps` is for norms that hold no epsilon; `rotated_layer`
     is an attribute of the attention module that says whether this layer has rotary positions, where not all have.
-    `qkv_clip` is where the attention module finds the bound that it cuts queries, keys and values to. `cases` are
+    `qkv_clip` is where the attention module finds the bound that it cuts queries, keys and values to, as
+    they leave their projections or the modules in `clipped`. `cases` are
     applied in their order. Every field has a default that fits a Llama.
     """
 
@@ -144,19 +157,21 @@ class Family:
     attn_post: str | None = None
     mlp_post: str | None = None
     qkv: Split | Fused = Split()
+    latent: Latent | None = None
     out: str = "self_attn.o_proj"
     up: str | Part | None = "mlp.up_proj"
     gate: str | Part | None = "mlp.gate_proj"
     down: str | None = "mlp.down_proj"
     attn_writes: str = ""
     mlp_writes: str = ""
-    mlp_written_over: bool = False
+    written_over: tuple[str, ...] = ()
     parallel: bool | Setting = False
     norm: NormKind = "rms"
     norm_eps: float | None = None
     qk_norm: tuple[str, str] | None = None
     qk_norm_after_rotary: bool = False
     qkv_clip: str | None = None
+    clipped: tuple[str, ...] = ()
     rotary: bool = True
     rotary_pairs: Literal["halves", "neighbours"] = "halves"
     rotated_layer: Setting | None = None

@@ -35,10 +35,12 @@ class Suffix:
 
 
 def can_pack(anatomy: Anatomy, length: int, standing: Sequence[Any]) -> bool:
-    """Whether packing is exact on this model: no ALiBi, no mask by column, no window shorter than the prompt, no placed standing edits."""
+    """Whether packing is exact: no ALiBi, mask by column, window shorter than the prompt, or placed standing edits."""
     family = anatomy.family
     window = family.setting("sliding", anatomy.config) if family.sliding is not None else None
-    placed = any(e.site.pos is not None or "pos" not in e.site.kind.dims or e.site.name == "k_rot" for e in standing)
+    placed = any(
+        e.site.pos is not None or "pos" not in e.site.kind.dims or anatomy.sees_past(e.site.name) for e in standing
+    )
     by_column = family.alibi or family.masks_by_column
     return not by_column and (window is None or window >= length) and not placed
 

@@ -23,6 +23,7 @@ __all__ = [
     "Half",
     "Heads",
     "Hidden",
+    "LatentValues",
     "NormScale",
     "Raw",
     "Sinks",
@@ -112,6 +113,26 @@ class Slots(Codec):
         parts = self._split(raw, session).clone()
         parts[:, :, self.slots] = new.to(parts.dtype)
         return parts.reshape(raw.shape)
+
+
+class LatentValues(Codec):
+    """The values behind the keys in what a projection expands from a latent vector, head by head."""
+
+    def __init__(self, heads: int, key: int) -> None:
+        self.heads = heads
+        self.key = key
+
+    def _split(self, raw: Tensor, session: Session) -> Tensor:
+        return raw.reshape(session.entries, -1, self.heads, raw.shape[-1] // self.heads)
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """The values."""
+        return self._split(raw, session)[..., self.key :]
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """The values behind their keys again."""
+        keys = self._split(raw, session)[..., : self.key]
+        return _cat([keys, new.to(raw.dtype)]).reshape(raw.shape)
 
 
 class Half(Codec):

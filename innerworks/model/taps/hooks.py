@@ -72,7 +72,7 @@ def _watch_order(session: Session, patches: Patches, experts: Any) -> None:
 
 
 def clip_in_the_projections(patches: Patches, anatomy: Anatomy, layer: int) -> None:
-    """Cut queries, keys and values as they leave their projections, and not again where the module does it.
+    """Cut queries, keys and values where the record says, and not again where the module does it.
 
     A site's values are then the cut ones, and an edit may go beyond the bound.
     """
@@ -91,7 +91,7 @@ def clip_in_the_projections(patches: Patches, anatomy: Anatomy, layer: int) -> N
     def hook(_: Any, args: Any, output: Any) -> Any:
         return output.clamp(min=-bound, max=bound)
 
-    for projection in anatomy.qkv_projections(layer):
+    for projection in anatomy.clipped(layer):
         patches.post_hook(projection, hook)
 
 

@@ -56,7 +56,8 @@ def point_of(site: Site, anatomy: Anatomy) -> Point:
 def _found(site: Site, anatomy: Anatomy, layer: int) -> Point:
     if site.name == "module":
         module = anatomy.module.get_submodule(site.path)
-        return Point(module, "input" if site.end == "input" else "output", c.Tokens(), ())
+        over = anatomy.is_written_over(module)
+        return Point(module, "input" if site.end == "input" else "output", c.Tokens(), (), written_over=over)
     if site.name in ("q", "k", "v"):
         return _projection(site, anatomy, layer)
     return _BUILDERS[site.name](anatomy, layer, site.kind.dims)
@@ -68,6 +69,10 @@ def _projection(site: Site, anatomy: Anatomy, layer: int) -> Point:
     if isinstance(qkv, Fused):
         slots = qkv.slots(site.name, anatomy.n_heads, anatomy.n_kv_heads)
         return Point(anatomy.part(layer, qkv.path), "output", c.Slots(slots, anatomy.d_head), site.kind.dims)
+    latent = anatomy.family.latent
+    if latent is not None and site.name == "v":
+        codec = c.LatentValues(anatomy.n_heads, latent.key.of(anatomy.config))
+        return Point(anatomy.part(layer, latent.path), "output", codec, site.kind.dims)
     module = anatomy.part(layer, (qkv.q, qkv.k, qkv.v)[which])
     return Point(module, "output", c.Heads(heads), site.kind.dims)
 
@@ -117,9 +122,8 @@ def _head_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
 
 
 def _mlp_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-    family = anatomy.family
-    module = anatomy.part(layer, family.mlp_contribution)
-    return Point(module, "output", _contribution(anatomy), dims, written_over=family.mlp_written_over)
+    module = anatomy.part(layer, anatomy.family.mlp_contribution)
+    return Point(module, "output", _contribution(anatomy), dims, written_over=anatomy.is_written_over(module))
 
 
 def _sinks(hidden: bool) -> Callable[[Anatomy, int], c.Codec]:

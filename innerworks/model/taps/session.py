@@ -273,11 +273,12 @@ class Session:
         windows = {"pos": window, "query": window}
         if action.point.place == "model":  # while generating, the prompt's pass gives the last logits only
             windows["pos"] = Window(end - values.shape[1], values.shape[1])
-        keys = dims.index("key") if "key" in dims else 1 if action.point.place == "k_rot" else None
+        past = self.anatomy.sees_past(action.site.name)
+        keys = dims.index("key") if "key" in dims else 1 if past else None
         if keys is not None:
             size = values.shape[keys]
             span = Window(max(0, end - size), size)
-            windows["pos" if action.point.place == "k_rot" else "key"] = span
+            windows["pos" if past else "key"] = span
         return windows
 
     def _index(self, action: Action, values: Tensor, rows: range) -> tuple[Any, ...] | None:

@@ -39,6 +39,11 @@ def bias_of(projection: Any) -> Tensor:
 def qkv_projection(anatomy: Anatomy, layer: int, which: str) -> Any:
     """The module that computes "q", "k" or "v"."""
     qkv = anatomy.family.qkv
+    if anatomy.family.latent is not None:
+        raise AnatomyError(
+            f"{anatomy.family.model_type} makes queries, keys and values of latent vectors behind norms: no "
+            f"matrix takes the stream to {which}."
+        )
     path = qkv.path if isinstance(qkv, Fused) else {"q": qkv.q, "k": qkv.k, "v": qkv.v}[which]
     if not path:
         raise SiteError(f"{anatomy.family.model_type} has no {which}: its projections are not known.")

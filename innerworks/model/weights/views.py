@@ -82,8 +82,8 @@ class Views:
     def _head(self, head: Any) -> int:
         return _index(head, self.anatomy.n_heads, "head")
 
-    def _neuron(self, neuron: Any) -> int:
-        return _index(neuron, self.anatomy.d_mlp, "neuron")
+    def _neuron(self, neuron: Any, size: int) -> int:
+        return _index(neuron, size, "neuron")
 
     def _expert(self, expert: Any) -> int:
         return _index(expert, self.anatomy.n_experts, "expert")

@@ -109,8 +109,7 @@ class Weights(Heads, Neurons, Vocabulary):
             raise AnatomyError(
                 f"{self.anatomy.family.model_type} cuts queries and keys to a range: there is no matrix."
             )
-        normed_last = self.anatomy.family.qk_norm_after_rotary
-        query, key = pair if normed_last else self._query_key_normed(layer, head, pair, norm_scales)
+        query, key = self._query_key_normed(layer, head, pair, norm_scales)
         if self.anatomy.rotates(layer):
             if offset is None:
                 raise SiteError(
@@ -119,8 +118,6 @@ class Weights(Heads, Neurons, Vocabulary):
                     "(0 is allowed)."
                 )
             query = rotation(self.anatomy, layer, int(offset))(query)
-        if normed_last:
-            query, key = self._query_key_normed(layer, head, [query, key], norm_scales)
         return query, key, self.score_scale(layer)
 
     def _query_key_normed(self, layer: int, head: int, pair: list[Tensor], norm_scales: Scales | None) -> list[Tensor]:
@@ -132,6 +129,11 @@ class Weights(Heads, Neurons, Vocabulary):
                 f"{family.model_type} normalises queries and keys, so its scores are not bilinear: "
                 "freeze the two norms with norm_scales=(query's denominator, key's denominator), (1, 1) for "
                 "directions alone."
+            )
+        if family.qk_norm_after_rotary:
+            raise AnatomyError(
+                f"{family.model_type} normalises queries and keys after their rotation, so its scores depend on both "
+                "positions and not on their distance alone."
             )
         if family.norm.startswith("layer"):
             raise AnatomyError(f"{family.model_type}: a LayerNorm on queries and keys cannot be folded.")

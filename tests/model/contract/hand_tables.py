@@ -59,6 +59,11 @@ _NEOX: dict[str, Reading] = {
     "neuron_pre": ("mlp.dense_h_to_4h", "out"),
     "neurons": ("mlp.dense_4h_to_h", "in"),
 }
+_LATENT: dict[str, Reading] = {
+    **{name: reading for name, reading in _MOE.items() if name != "k"},
+    "q": ("self_attn.q_b_proj", "out", _heads(4)),
+    "v": ("self_attn.kv_b_proj", "out", lambda x: x.flatten(0, 1).unflatten(-1, (4, 14))[..., 8:]),
+}
 _POST_NORMED: dict[str, Reading] = {
     **_LLAMA,
     "attn_out": ("post_attention_layernorm", "out"),
@@ -145,6 +150,19 @@ IN_A_BLOCK: dict[str, dict[str, Reading]] = {
     "gptj": _GPTJ,
     "opt": _OPT,
     "mixtral": _MOE,
+    **dict.fromkeys(("qwen2_moe", "qwen3_moe", "olmoe"), _MOE),
+    "granitemoe": {
+        **_MOE,
+        "mlp_in": ("block_sparse_moe", "in"),
+        "attn_out": ("self_attn", "out", lambda x: x * 0.22),
+        "mlp_out": ("block_sparse_moe", "out", lambda x: x * 0.22),
+    },
+    **dict.fromkeys(("deepseek_v2", "deepseek_v3"), _LATENT),
+    "llama4_text": {
+        **_MOE,
+        "mlp_in": ("feed_forward", "in"),
+        "mlp_out": ("feed_forward", "out", _flat),
+    },
     "gpt_oss": _MOE,
     "granite": {
         **_LLAMA,
@@ -265,7 +283,7 @@ BLOCKS = {
     "mpt": "transformer.blocks",
     "biogpt": "biogpt.layers",
 }
-RESIDUAL_SCALE = {"granite": 0.22}
+RESIDUAL_SCALE = {"granite": 0.22, "granitemoe": 0.22}
 """What every contribution is multiplied with on its way into the stream."""
 POST_NORMS = {
     "gemma2": ("post_attention_layernorm", 1.0),

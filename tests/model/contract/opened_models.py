@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from families import FAMILIES, NO_POSITION_IDS, backends, build, ids, module_of
+from families import FAMILIES, NO_POSITION_IDS, SHIFTED_SCORES, backends, build, ids, module_of
 
 from innerworks.model.anatomy import FAMILIES as RECORDS
 from innerworks.model.anatomy import Anatomy
@@ -67,6 +67,14 @@ def plain(model: Model, prompt: Any) -> torch.Tensor:
         return model.module(**arguments).logits
 
 
+def comparable(model: Model, scores: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """Scores where there are any; up to a shift of each row, for the families whose scores have no fixed zero."""
+    kept = scores.where(seen, 0.0)
+    if model.module.config.model_type not in SHIFTED_SCORES:
+        return kept
+    return (scores - scores.where(seen, -torch.inf).max(-1, keepdim=True).values).where(seen, 0.0)
+
+
 def spread(logits: torch.Tensor) -> float:
     """The size of a model's logits, which rounding errors are measured against."""
     return float(logits.abs().max())
@@ -89,6 +97,7 @@ __all__ = [
     "EAGER",
     "INTEGER_SITES",
     "at",
+    "comparable",
     "everywhere",
     "fresh",
     "model_of",

@@ -58,6 +58,13 @@ NAMES = {
     "nemotron": "Nemotron",
     "olmo": "OLMo",
     "stablelm_parallel": "StableLM, parallel",
+    "qwen2_moe": "Qwen2 MoE",
+    "qwen3_moe": "Qwen3 MoE",
+    "olmoe": "OLMoE",
+    "granitemoe": "Granite MoE",
+    "deepseek_v2": "DeepSeek-V2",
+    "deepseek_v3": "DeepSeek-V3, R1",
+    "llama4_text": "Llama 4",
     "gpt_bigcode": "GPT-BigCode, StarCoder",
     "gpt_neo": "GPT-Neo",
     "codegen": "CodeGen",
@@ -77,7 +84,7 @@ def reads(model: Model, site: Site) -> bool:
     """Whether reading gives a tensor of the table's shape and leaves the logits bit-identical."""
     run = model.run(prompt(), capture=[site])
     sizes = {"batch": 2, "pos": 9, "query": 9, "key": 9}
-    shape = tuple(sizes.get(dim) or model.anatomy.size(dim) for dim in site.kind.dims)
+    shape = tuple(sizes.get(dim) or model.anatomy.size(dim, site.name) for dim in site.kind.dims)
     return tuple(run[site].shape) == shape and torch.equal(run.logits, plain(model, prompt()))
 
 

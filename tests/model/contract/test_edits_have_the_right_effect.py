@@ -41,10 +41,10 @@ def test_setting_a_site_equals_a_hand_written_hook(model, family):
 
 
 def test_adding_to_one_head_and_position_equals_a_hand_written_hook(model, family):
-    for name in ("z", "q", "k", "v"):
+    for name in {"z", "q", "k", "v"} - model.anatomy.missing.keys():
         heads = model.anatomy.size(place(name).kind.unit)
         site = place(name)[1, heads - 1] @ -2
-        vector = random_like(torch.zeros(model.anatomy.d_head))
+        vector = random_like(torch.zeros(model.anatomy.size("d_head", name)))
 
         def change(x, h=heads - 1, v=vector):
             x = x.clone()
@@ -106,7 +106,7 @@ def test_the_last_norm_and_the_logits_can_be_written(model):
 def test_zeroing_a_head_is_zeroing_its_columns_of_the_output_projection(eager, family, head):
     surgery = build(family)
     out = blocks(family, surgery)[1].get_submodule(IN_A_BLOCK[family]["z"][0])
-    size = eager.anatomy.d_head
+    size = eager.anatomy.d_value
     columns = slice(head * size, (head + 1) * size)
     with torch.no_grad():
         if type(out).__name__ == "Conv1D":

@@ -19,6 +19,8 @@ _ATTENTION_AND_MLP = {
     "bloom": ("self_attention", "mlp"),
     "opt": ("self_attn", "fc1"),
     "xglm": ("self_attn", "fc1"),
+    "granitemoe": ("self_attn", "block_sparse_moe"),
+    "llama4_text": ("self_attn", "feed_forward"),
     "biogpt": ("self_attn", "fc1"),
     "gpt_bigcode": ("attn", "mlp"),
     "gpt_bigcode_multi_head": ("attn", "mlp"),
@@ -62,10 +64,9 @@ def written(family: str, module: Any, layer: int, name: str, change: Any) -> Ite
             return change(raw * scale) / scale
         if not view:
             return change(raw)
-        parts_of = raw.clone()
-        inside = view[0](parts_of)
-        inside.copy_(change(inside.clone()))
-        return parts_of
+        places = view[0](torch.arange(raw.numel()).reshape(raw.shape)).reshape(-1)
+        new = change(view[0](raw.clone()))
+        return raw.reshape(-1).index_put((places,), new.reshape(-1)).reshape(raw.shape)
 
     def before(_: Any, args: Any, kwargs: Any) -> Any:
         if args:

@@ -18,7 +18,7 @@ POST_NORM = families.POST_NORM
 
 
 def opened(module):
-    if hasattr(module.config, "num_local_experts"):
+    if hasattr(module.config, "num_experts_per_tok"):
         # The grouped products that experts use by default do not take float64.
         module.config._experts_implementation = "batched_mm"
     return Model(module, anatomy=Anatomy(module, FAMILIES[module.config.model_type]))

@@ -200,7 +200,7 @@ falcon = Family(
     norm="layer",
     score_scale=Setting("inv_norm_factor"),
     hides_rotated=True,
-    mlp_written_over=True,
+    written_over=("mlp",),
     tuple_blocks=True,
     cases=(
         Case("multi_query", True, {"qkv": Fused("self_attention.query_key_value", "blocks"), "kv_heads": 1}),
