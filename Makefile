@@ -10,11 +10,12 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench clean distclean
+.PHONY: help demo test test-families lint format docs bench clean distclean
 
 help:
 	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
 	@echo "make test       run the tests; ARGS='-k sweep' says which, without it two at a time"
+	@echo "make test-families  the rest of the contract on the families that make test only samples"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"
@@ -28,6 +29,10 @@ demo: $(VENV)/.installed
 test: ARGS ?= -n 2
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+test-families: ARGS ?= -n 2
+test-families: $(VENV)/.dev
+	$(BIN)/python -m pytest -m families $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -26,6 +26,7 @@ FIRST = (
     "gpt_neox_sequential",
 )
 """The families that have, between them, nearly every difficulty: they go through everything in the default suite."""
+CLOSE = frozenset(FAMILIES) - frozenset(FIRST)
 NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss", "gpt_neo", "codegen", "xglm", "mpt"}
 """Falcon is among them for its scores and patterns, which it forms in eager attention only."""
 NO_SDPA |= {"falcon", "falcon_grouped", "falcon_sequential"}

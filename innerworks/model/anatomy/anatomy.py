@@ -175,18 +175,17 @@ class Anatomy:
             return self.d_value
         if dim == "neuron" and kind == "expert_neurons":
             return self.d_expert
-        return {
+        known: dict[str, int] = {
             "layer": self.n_layers,
             "d": self.d_model,
             "head": self.n_heads,
             "kv_head": self.n_kv_heads,
             "d_head": self.d_head,
             "vocab": self.n_vocab,
-        }.get(dim) or {
-            "neuron": lambda: self.d_mlp,
-            "expert": lambda: self.n_experts,
-            "slot": lambda: self.top_k,
-        }[dim]()
+        }
+        if dim in known:
+            return known[dim]
+        return {"neuron": lambda: self.d_mlp, "expert": lambda: self.n_experts, "slot": lambda: self.top_k}[dim]()
 
     @cached_property
     def missing(self) -> dict[str, str]:

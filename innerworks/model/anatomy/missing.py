@@ -30,6 +30,7 @@ def _listed(layers: list[int]) -> str:
 
 
 def missing_kinds(anatomy: Anatomy) -> list[tuple[str, str]]:
+    """The kinds, each with the reason."""
     family, out = anatomy.family, []
     if family.pos_embed is None:
         out.append(("pos_embed", "it has no learned position embedding"))

@@ -67,7 +67,7 @@ class Fused:
 
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """Keys and values that one projection, by its path, expands from a latent vector; a rotary part is added to keys."""
+    """Keys and values that one projection, by its path, expands from a latent vector; keys have a rotary part too."""
 
     path: str = "self_attn.kv_b_proj"
     key: Setting = Setting("qk_nope_head_dim")
@@ -138,8 +138,9 @@ class Family:
     values a token has, where the config does not call it num_key_value_heads. `masks_by_column` is for attention that
     masks by the place of tokens in the tensor, whatever mask it is given. `written_over` names modules whose output is
     later changed in place. `alibi_table` names the stack's method that gives the ALiBi slopes. `score_scale` is read
-    from the attention module, other settings from the config. `norm_eps` is for norms that hold no epsilon; `rotated_layer`
-    is an attribute of the attention module that says whether this layer has rotary positions, where not all have.
+    from the attention module, other settings from the config. `norm_eps` is for norms that hold no epsilon;
+    `rotated_layer` is an attribute of the attention module that says whether this layer has rotary positions, where not
+    all have.
     `qkv_clip` is where the attention module finds the bound that it cuts queries, keys and values to, as
     they leave their projections or the modules in `clipped`. `cases` are
     applied in their order. Every field has a default that fits a Llama.

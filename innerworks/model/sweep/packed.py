@@ -42,7 +42,7 @@ def can_pack(anatomy: Anatomy, length: int, standing: Sequence[Any]) -> bool:
         e.site.pos is not None or "pos" not in e.site.kind.dims or anatomy.sees_past(e.site.name) for e in standing
     )
     by_column = family.alibi or family.masks_by_column
-    return not by_column and (window is None or window >= length) and not placed
+    return not by_column and (not window or window >= length) and not placed
 
 
 def run_packed(

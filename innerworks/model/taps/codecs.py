@@ -173,7 +173,7 @@ class Edges(Codec):
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """Rows and heads apart."""
-        return raw if raw.dim() == 4 else raw.unflatten(0, (-1, self.heads))
+        return raw if raw.dim() == 4 else raw.reshape(-1, self.heads, *raw.shape[1:])
 
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
         """As it was."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import NotFiredError
+from innerworks.errors import NotFiredError, SiteError
 from innerworks.model.edits.values import Context, Edit
 from innerworks.model.sites import Edge, Site
 from innerworks.model.taps.attention import AttentionTap
@@ -277,7 +277,8 @@ class Session:
         keys = dims.index("key") if "key" in dims else 1 if past else None
         if keys is not None:
             size = values.shape[keys]
-            span = Window(max(0, end - size), size)
+            # A packed row's keys stand behind the prompt's; a cache may have room for more than there is.
+            span = Window(end - size if past and self.layout.packed is not None else max(0, end - size), size)
             windows["pos" if past else "key"] = span
         return windows
 
@@ -289,6 +290,11 @@ class Session:
         if not dims:
             dims = ("batch", "pos", "d")[: values.dim()]
         windows = self._windows(action, values)
+        if not action.point.dims and action.columns and (values.dim() < 2 or values.shape[1] != self.window.width):
+            raise SiteError(
+                f"{action.site} selects positions, and this module gives {tuple(values.shape)} where the second "
+                f"dimension would have to be the {self.window.width} positions: take it whole."
+            )
         return index_of(action.site, dims, values.shape, self.layout, rows, action.columns, windows, values.device)
 
     def _done(self, actions: Sequence[Action]) -> None:

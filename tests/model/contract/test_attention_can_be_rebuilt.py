@@ -43,6 +43,7 @@ def out_projection(family, model):
     return weight, 0.0 if bias is None else bias.detach()
 
 
+@pytest.mark.each_family
 @pytest.mark.parametrize("family", DOUBLE)
 def test_scores_softmax_values_and_output_projection_rebuild_attention(family):
     """Some families run softmax or norms in float32 whatever their weights are: 2e-6 is that rounding."""

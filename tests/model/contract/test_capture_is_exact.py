@@ -23,6 +23,7 @@ def test_reading_any_one_kind_of_site_leaves_the_logits_bit_identical(model):
     assert wrong == []
 
 
+@pytest.mark.each_family
 def test_reading_everything_at_once_leaves_the_logits_bit_identical(model):
     sites = everywhere(model)
     run = model.run(prompt(), capture=sites)
@@ -46,6 +47,7 @@ def test_shapes_are_those_of_the_table(model):
         assert tuple(run[site].shape) == expected, site
 
 
+@pytest.mark.each_family
 @pytest.mark.parametrize("layer", [0, 2])
 def test_hand_written_hooks_see_the_same_tensors(model, layer, request):
     family = request.node.callspec.params["model"][0]
@@ -57,6 +59,7 @@ def test_hand_written_hooks_see_the_same_tensors(model, layer, request):
     assert wanted - model.anatomy.missing.keys() <= by_hand.keys()
 
 
+@pytest.mark.each_family
 @pytest.mark.parametrize("family", [family for family, _ in EAGER])
 def test_patterns_equal_what_the_model_itself_reports(family):
     model = fresh(family)
@@ -97,6 +100,7 @@ def test_patterns_are_the_softmax_of_scores_and_see_no_future(eager):
     assert (expected - pattern).abs().max() <= 2e-6
 
 
+@pytest.mark.each_family
 def test_embeddings_and_contributions_add_up_to_the_last_stream(model):
     run = model.run(prompt(), capture=[at.embed, at.attn_out[:], at.mlp_out[:], at.resid_post[-1]])
     total = run[at.embed] + run[at.attn_out[:]].sum(0) + run[at.mlp_out[:]].sum(0)
@@ -104,6 +108,7 @@ def test_embeddings_and_contributions_add_up_to_the_last_stream(model):
     assert (total - last).abs().max() <= 3e-6 * last.abs().max()
 
 
+@pytest.mark.each_family
 def test_heads_add_up_to_what_attention_writes_less_its_bias(model, request):
     family = request.node.callspec.params["model"][0]
     run = model.run(prompt(), capture=[at.head_out[1], at.attn_out[1]])

@@ -24,6 +24,7 @@ def close(a, b, factor=1e-5):
     return (a - b).abs().max() <= factor * max(spread(a), spread(b))
 
 
+@pytest.mark.each_family
 def test_setting_a_site_equals_a_hand_written_hook(model, family):
     wrong = []
     for name in writable(family):

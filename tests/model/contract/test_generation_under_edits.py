@@ -121,6 +121,7 @@ def _pinned(edits):
     return [replace(one, site=replace(one.site, pos=pin(one.site.pos))) for one in edits]
 
 
+@pytest.mark.each_family
 def test_captures_cover_the_generated_tokens(model):
     ids = prompt(2, LENGTH)
     sites = [place(name, layer) for name in names(model) if name != "logits" for layer in (0, 1)]
@@ -162,7 +163,7 @@ def test_a_batch_of_unequal_prompts_writes_what_each_writes_alone(model):
         "at the end": [edit.add(at.resid_post[0] @ -1, vector)],
         "at an early position": [edit.zero(at.z[1, 2] @ 2)],
         "an edge": [edit.knockout(at.pattern[1, 1], query=slice(4, None), key=3)],
-        "keys": [edit.scale(at.k[1] @ 2, 2.0)],
+        "values": [edit.scale(at.v[1] @ 2, 2.0)],
     }
     wrong = []
     for name, edits in tried.items():

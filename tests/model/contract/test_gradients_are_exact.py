@@ -48,6 +48,7 @@ def near(a, b, factor):
     return (a - b).abs().max() <= factor * max(spread(a), spread(b))
 
 
+@pytest.mark.each_family
 def test_gradients_equal_those_of_hand_written_hooks(model, request):
     family = request.node.callspec.params["model"][0]
     batch = model.batch(prompt())

@@ -29,6 +29,7 @@ def real(batch, row):
     return slice(batch.starts[row], batch.starts[row] + batch.lengths[row])
 
 
+@pytest.mark.each_family
 @SIDES
 def test_logits_and_captures_of_real_tokens(model, side):
     sites = [place(name, layer) for name in names(model) for layer in (0, 1)]

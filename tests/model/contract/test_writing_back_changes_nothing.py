@@ -37,6 +37,7 @@ def reference(model, layer):
     return plain(model, prompt())
 
 
+@pytest.mark.each_family
 def test_writing_back_any_one_site_changes_no_bit(model):
     sites = everywhere(model)
     run = model.run(prompt(), capture=sites)

@@ -29,6 +29,7 @@ def normalised(x, norm):
     return x if norm is None else x / norm.scale(x)[..., None]
 
 
+@pytest.mark.each_family
 @every_family
 @pytest.mark.parametrize("which", "qkv")
 def test_reading_matrices_give_the_captured_queries_keys_and_values(family, which):

@@ -69,6 +69,7 @@ def assert_scores(model, run, layers=range(LAYERS), folded=True):
     assert compared >= 5 * HEADS * len(layers)
 
 
+@pytest.mark.each_family
 @pytest.mark.parametrize("family", WITH_A_MATRIX)
 @pytest.mark.parametrize("folded", [False, True])
 def test_qk_gives_the_captured_scores(family, folded):
@@ -150,12 +151,14 @@ def test_normalised_queries_and_keys_are_refused_without_their_scales(family):
         model_of(family).weights.qk(0, 0, 0)
 
 
+@pytest.mark.each_family
 @pytest.mark.parametrize("family", sorted(families.NO_QK_MATRIX))
 def test_scores_that_are_no_function_of_the_distance_have_no_matrix(family):
     with pytest.raises(AnatomyError, match="both positions"):
         model_of(family).weights.qk(0, 0, 0, norm_scales=(1.0, 1.0))
 
 
+@pytest.mark.each_family
 @pytest.mark.parametrize("family", sorted(families.SLOPES_UNKNOWN))
 def test_slopes_that_are_not_known_are_refused(family):
     with pytest.raises(AnatomyError, match="slopes is not known"):
