@@ -22,5 +22,5 @@ def _is_of_a_close_family(item: pytest.Item) -> bool:
         return False
     from families import CLOSE
 
-    names = {value[0] if isinstance(value, tuple) else value for value in given.params.values()}
+    names = [value[0] if isinstance(value, tuple) else value for value in given.params.values()]
     return any(isinstance(name, str) and name in CLOSE for name in names)

@@ -39,18 +39,11 @@ NO_POSITION_IDS = {"bloom", "mpt"}
 MASKED_BY_COLUMN = {"bloom", "mpt", "falcon_sequential", "gpt_neo"}
 """ALiBi, or windows over columns: tokens of several variants cannot share one row."""
 SHORT_WINDOW = {
-    "gemma2",
-    "gpt_oss",
-    "mistral",
-    "ministral",
-    "gemma3_text",
-    "olmo3",
-    "exaone4",
-    "phi3",
-    "starcoder2",
-    "cohere2",
+    **dict.fromkeys(("mistral", "phi3", "starcoder2"), (0, 1, 2)),
+    **dict.fromkeys(("gpt_oss", "ministral", "gemma3_text", "olmo3", "exaone4", "cohere2"), (0, 2)),
+    "gemma2": (0, 2),
 }
-"""Their sliding window is shorter than the tests' prompts."""
+"""The layers in which a family's tokens see the last five only, fewer than the tests' prompts have."""
 SCALED_EMBEDDING = {"gemma", "gemma2", "gemma3_text", "granite", "granitemoe", "bloom", "xglm", "biogpt"}
 SLOPES_UNKNOWN = {"mpt", "falcon_sequential"}
 """ALiBi whose slopes `weights` cannot tell."""

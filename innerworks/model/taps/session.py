@@ -278,7 +278,8 @@ class Session:
         if keys is not None:
             size = values.shape[keys]
             # A packed row's keys stand behind the prompt's; a cache may have room for more than there is.
-            span = Window(end - size if past and self.layout.packed is not None else max(0, end - size), size)
+            packed = past and self.layout.packed is not None
+            span = Window(-self.layout.lengths[0] if packed else max(0, end - size), size)
             windows["pos" if past else "key"] = span
         return windows
 

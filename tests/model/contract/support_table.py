@@ -17,6 +17,7 @@ from opened_models import model_of, place, plain, prompt, random_like, spread
 
 from innerworks.model import edits as edit
 from innerworks.model import metrics
+from innerworks.model.anatomy import FAMILIES as RECORDS
 from innerworks.model.model import Model
 from innerworks.model.sites import KINDS, Site
 
@@ -139,9 +140,18 @@ def _family(name: str) -> str:
     return next(family for family, called in NAMES.items() if called == name)
 
 
+KIND_NAMES = [name for name in KINDS if name != "module"]
+
+
+def row(family: str) -> str:
+    """A family's row of the page."""
+    cells = " | ".join(cell(family, name) for name in KIND_NAMES)
+    model_type = VARIANTS.get(family, (family,))[0]
+    return f"| {NAMES[family]} | `{model_type}` | {', '.join(backends(family))} | {cells} |"
+
+
 def page() -> str:
     """The whole page."""
-    kinds = [name for name in KINDS if name != "module"]
     lines = [
         "# Supported architectures",
         "",
@@ -150,22 +160,25 @@ def page() -> str:
         "`r`: reading leaves the logits bit-identical. `w`: writing back what was read does too (`scores`, `pattern`",
         "under SDPA: within 2e-5 of the largest logit), and something else has an effect. `g`: gradients, with the",
         "logits of the plain model bit for bit. –: the architecture has no such place. Each letter holds on every",
-        "attention backend that the family has.",
+        "attention backend that is named; an architecture that is not here is guessed (see",
+        "[Add an architecture](add-an-architecture.md)).",
         "",
-        "| family | `model_type` | attention backends |",
-        "|---|---|---|",
+        "| family | `model_type` | attention | " + " | ".join(f"`{name}`" for name in KIND_NAMES) + " |",
+        "|---" * (len(KIND_NAMES) + 3) + "|",
     ]
-    for family in FAMILIES:
-        lines.append(f"| {NAMES[family]} | `{VARIANTS.get(family, (family,))[0]}` | {', '.join(backends(family))} |")
-    lines += [
-        "",
-        "| site | " + " | ".join(NAMES[family] for family in FAMILIES) + " |",
-        "|---" * (len(FAMILIES) + 1) + "|",
-    ]
-    for name in kinds:
-        lines.append(f"| `{name}` | " + " | ".join(cell(family, name) for family in FAMILIES) + " |")
+    lines += [row(family) for family in FAMILIES]
     lines += ["", "## Why a place is missing", "", *reasons(), ""]
+    lines += ["## Refused whole", "", *refused(), ""]
     return "\n".join(lines)
+
+
+def refused() -> list[str]:
+    """The settings, and whole architectures, under which a record refuses to be used."""
+    return [
+        f"- `{record.model_type}` with `{r.setting}` {'other than' if r.other_than else '='} `{r.value}`: {r.why}."
+        for record in RECORDS.values()
+        for r in record.refusals
+    ]
 
 
 if __name__ == "__main__":

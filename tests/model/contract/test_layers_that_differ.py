@@ -1,4 +1,4 @@
-"""Models whose layers are not all alike: what a layer does not have is refused by name, the others keep the contract."""
+"""Models whose layers are not all alike: what a layer does not have is refused by name, the rest keeps the contract."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from families import SHORT_WINDOW
 from hand_hooks import blocks, first
 from hand_tables import IN_A_BLOCK, RESIDUAL_SCALE, Reading
 
@@ -98,7 +99,10 @@ def eager_in_one_layer(family: str, module: Any, layer: int) -> Iterator[None]:
     def with_mask(_: Any, args: Any, kwargs: Any) -> Any:
         hidden = args[0] if args else kwargs["hidden_states"]
         width = hidden.shape[1]
-        mask = torch.full((width, width), torch.finfo(hidden.dtype).min, dtype=hidden.dtype).triu(1)
+        seen = torch.ones(width, width, dtype=torch.bool).tril()
+        if layer in SHORT_WINDOW.get(family, ()):
+            seen = seen.triu(-4)
+        mask = torch.zeros(width, width, dtype=hidden.dtype).masked_fill(~seen, torch.finfo(hidden.dtype).min)
         return args, {**kwargs, "attention_mask": mask[None, None]}
 
     attention.config = switched
