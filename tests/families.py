@@ -1,4 +1,4 @@
-"""Tiny random models, one per family, that between them have every difficulty."""
+"""Tiny random models, one per family."""
 
 from __future__ import annotations
 
@@ -7,87 +7,56 @@ from typing import Any
 
 import torch
 import transformers
+from family_configs import CONFIGS, VARIANTS
 
-_LLAMA = dict(
-    vocab_size=83,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=64,
-    pad_token_id=0,
-    bos_token_id=1,
-    eos_token_id=None,
-)
-
-CONFIGS: dict[str, dict[str, Any]] = {
-    "gpt2": dict(vocab_size=83, n_embd=32, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=None),
-    "gpt_neox": dict(
-        vocab_size=83,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=64,
-        rotary_pct=0.5,
-        use_parallel_residual=True,
-        bos_token_id=1,
-        eos_token_id=None,
-    ),
-    "llama": _LLAMA,
-    "qwen3": {**_LLAMA, "head_dim": 12},
-    "gemma2": {
-        **_LLAMA,
-        "head_dim": 12,
-        "query_pre_attn_scalar": 12,
-        "sliding_window": 5,
-        "attn_logit_softcapping": 2.0,
-        "final_logit_softcapping": 3.0,
-    },
-    "olmo2": _LLAMA,
-    "bloom": dict(
-        vocab_size=83, hidden_size=32, n_layer=3, n_head=4, bos_token_id=1, eos_token_id=None, pad_token_id=0
-    ),
-    "gptj": dict(
-        vocab_size=83, n_embd=32, n_layer=3, n_head=4, n_positions=64, rotary_dim=4, bos_token_id=1, eos_token_id=None
-    ),
-    "opt": dict(
-        vocab_size=83,
-        hidden_size=32,
-        ffn_dim=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=64,
-        word_embed_proj_dim=32,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=None,
-    ),
-    "mixtral": {**_LLAMA, "num_local_experts": 4, "num_experts_per_tok": 2},
-    "gpt_oss": {
-        **_LLAMA,
-        "head_dim": 8,
-        "num_local_experts": 4,
-        "num_experts_per_tok": 2,
-        "sliding_window": 5,
-        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
-    },
-    "granite": {
-        **_LLAMA,
-        "residual_multiplier": 0.22,
-        "embedding_multiplier": 12.0,
-        "logits_scaling": 8.0,
-        "attention_multiplier": 0.25,
-    },
-}
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "gpt_neox_sequential": ("gpt_neox", {"use_parallel_residual": False}),
-}
 FAMILIES = (*CONFIGS, *VARIANTS)
-NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss"}
-MOE = {"mixtral", "gpt_oss"}
+FIRST = (
+    "gpt2",
+    "gpt_neox",
+    "llama",
+    "qwen3",
+    "gemma2",
+    "olmo2",
+    "bloom",
+    "gptj",
+    "opt",
+    "mixtral",
+    "gpt_oss",
+    "granite",
+    "gpt_neox_sequential",
+)
+"""The families that have, between them, nearly every difficulty: they go through everything in the default suite."""
+CLOSE = frozenset(FAMILIES) - frozenset(FIRST)
+NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss", "gpt_neo", "codegen", "xglm", "mpt"}
+"""Falcon is among them for its scores and patterns, which it forms in eager attention only."""
+NO_SDPA |= {"falcon", "falcon_grouped", "falcon_sequential"}
+MOE = {"mixtral", "gpt_oss", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "deepseek_v2", "deepseek_v3"}
+MIXTURES = MOE | {"llama4_text"}
+"""Llama 4 does not show its experts one by one, only its router."""
+LATENT = {"deepseek_v2", "deepseek_v3"}
+"""Keys and values are made of latent vectors: no matrix takes the stream to them."""
+NO_POSITION_IDS = {"bloom", "mpt"}
+MASKED_BY_COLUMN = {"bloom", "mpt", "falcon_sequential", "gpt_neo"}
+"""ALiBi, or windows over columns: tokens of several variants cannot share one row."""
+SHORT_WINDOW = {
+    **dict.fromkeys(("mistral", "phi3", "starcoder2"), (0, 1, 2)),
+    **dict.fromkeys(("gpt_oss", "ministral", "gemma3_text", "olmo3", "exaone4", "cohere2"), (0, 2)),
+    "gemma2": (0, 2),
+}
+"""The layers in which a family's tokens see the last five only, fewer than the tests' prompts have."""
+SCALED_EMBEDDING = {"gemma", "gemma2", "gemma3_text", "granite", "granitemoe", "bloom", "xglm", "biogpt"}
+SLOPES_UNKNOWN = {"mpt", "falcon_sequential"}
+"""ALiBi whose slopes `weights` cannot tell."""
+SHIFTED_SCORES = {"mpt"}
+"""Their ALiBi counts from the last key: all scores of a row move with the length, which softmax does not see."""
+NO_FLOAT64 = {"xglm"}
+"""Their own code does not run in float64."""
+DOUBLE = tuple(family for family in FAMILIES if family not in NO_FLOAT64)
+NO_QK_MATRIX = {"hunyuan_v1_dense", "llama4_text"}
+"""Their scores are no bilinear form of the distance, even with frozen norms."""
+WITH_MATRICES = tuple(family for family in DOUBLE if family not in LATENT)
+POST_NORM = {"gemma2", "olmo2", "gemma3_text", "olmo3", "exaone4", "glm4"}
+SCALED_RESIDUAL = {"granite", "granitemoe"}
 
 
 def backends(family: str) -> tuple[str, ...]:
@@ -112,7 +81,7 @@ def build(
                 else:
                     scale = 0.35 if parameter.dim() > 1 else 0.2
                     parameter.normal_(std=scale)
-    if dtype == torch.float64 and family in MOE:
+    if dtype == torch.float64 and family in MIXTURES:
         config._experts_implementation = "batched_mm"
     return module.eval().to(dtype)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from innerworks.errors import SiteError
+from innerworks.model.anatomy.record import Fused
 from innerworks.model.sites import Site, pick
 from innerworks.model.taps import codecs as c
 from innerworks.model.taps.points import Point, point_of
@@ -34,7 +35,7 @@ def explain(site: Site, anatomy: Anatomy) -> str:
     one = anatomy.concrete(site)[0]
     point = point_of(one, anatomy)
     path = anatomy.path_of(point.module) or "(the model)"
-    shape = ", ".join(_dimension(dim, anatomy) for dim in one.kind.dims) or "as the module gives it"
+    shape = ", ".join(_dimension(dim, one.name, anatomy) for dim in one.kind.dims) or "as the module gives it"
     chosen = f" Of that it selects {one.text_of_selection}." if one.text_of_selection else ""
     made_of = "computed from the input of" if isinstance(point.codec, c.NormScale) else _PLACES[point.place]
     lines = [
@@ -59,10 +60,10 @@ def explain_in(site: Site | str, model: Model) -> str:
     return model.explain(site)
 
 
-def _dimension(dim: str, anatomy: Anatomy) -> str:
+def _dimension(dim: str, kind: str, anatomy: Anatomy) -> str:
     if dim in ("batch", "pos", "query", "key"):
         return dim
-    return f"{dim}={anatomy.size(dim)}"
+    return f"{dim}={anatomy.size(dim, kind)}"
 
 
 def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
@@ -70,10 +71,10 @@ def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
     codec = point.codec
     if isinstance(codec, c.Tokens) and codec.scale != 1.0:
         notes.append(f"Multiplied by the residual multiplier {codec.scale:g}, which is what the stream receives.")
-    if isinstance(codec, c.Heads) and codec.third is not None:
-        notes.append(f"The {('first', 'second', 'last')[codec.third]} third of one fused projection.")
-    if isinstance(codec, c.Interleaved):
-        notes.append("One of (q, k, v), which this projection holds inside every head.")
+    if isinstance(family.qkv, Fused) and site.name in ("q", "k", "v"):
+        notes.append(f"One of (q, k, v), which lie in this one projection as {family.qkv.layout.replace('_', ' ')}.")
+    if isinstance(codec, c.Half):
+        notes.append(f"The {('first', 'second')[codec.half]} half of what it gives.")
     if site.name in ("attn_out", "head_out") and family.attn_post:
         notes.append(f"After the post-norm {family.attn_post}.")
     if site.name == "mlp_out" and family.mlp_post:

@@ -438,7 +438,7 @@ class Model:
             raise SiteError("a model alone has no positions: pass a Run of the prompt, as in each_position(run).")
         if dim == "layer":
             return [one.layer for one in self.anatomy.concrete(site) if isinstance(one.layer, int)]
-        return pick(site.unit if site.unit is not None else ALL, self.anatomy.size(dim), dim)
+        return pick(site.unit if site.unit is not None else ALL, self.anatomy.size(dim, site.name), dim)
 
     # -- for the engine's other parts ---------------------------------------------------------------------------
 

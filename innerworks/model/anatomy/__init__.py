@@ -2,15 +2,29 @@
 
 from innerworks.model.anatomy.anatomy import Anatomy, module_tree
 from innerworks.model.anatomy.families import FAMILIES, family_named
-from innerworks.model.anatomy.record import Experts, Family, Fused, NormKind, Refusal, Setting, Split
+from innerworks.model.anatomy.record import (
+    Case,
+    Experts,
+    Family,
+    Fused,
+    Latent,
+    NormKind,
+    Part,
+    Refusal,
+    Setting,
+    Split,
+)
 
 __all__ = [
     "FAMILIES",
     "Anatomy",
+    "Case",
     "Experts",
     "Family",
     "Fused",
+    "Latent",
     "NormKind",
+    "Part",
     "Refusal",
     "Setting",
     "Split",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import AnatomyError, SiteError
-from innerworks.model.anatomy.record import Family, Split
+from innerworks.model.anatomy.missing import missing_in_layer, missing_kinds
+from innerworks.model.anatomy.record import Family, Fused
 from innerworks.model.sites import KINDS, Site, pick
 
 if TYPE_CHECKING:
@@ -22,9 +24,9 @@ class Anatomy:
 
     def __init__(self, module: nn.Module, family: Family) -> None:
         self.module: Any = module
-        self.family = family
         self.config: Any = _text_config(module)
         family.check(self.config)
+        self.family = family = family.of(self.config)
         self.blocks: list[nn.Module] = list(self._find(module, family.blocks).children())
         self.n_layers = len(self.blocks)
         self._parts: dict[tuple[int, str], nn.Module] = {}
@@ -36,9 +38,15 @@ class Anatomy:
         config = self.config
         self.d_model: int = getattr(config, "hidden_size", None) or self.embedding.weight.shape[1]
         self.n_heads: int = config.num_attention_heads
-        self.n_kv_heads: int = getattr(config, "num_key_value_heads", None) or self.n_heads
+        said = self.family.setting("kv_heads", config)
+        self.n_kv_heads: int = said or getattr(config, "num_key_value_heads", None) or self.n_heads
         attn: Any = self.part(0, self.family.attn)
         self.d_head: int = getattr(attn, "head_dim", None) or self.d_model // self.n_heads
+        self.d_value = self.d_head
+        latent = self.family.latent
+        if latent is not None:
+            self.d_head = latent.key.of(config) + latent.rotary.of(config)
+            self.d_value = latent.value.of(config)
         self.n_vocab: int = self.unembedding.weight.shape[0]
         self.context_length: int | None = getattr(config, "max_position_embeddings", None)
         self.parallel: bool = bool(self.family.setting("parallel", config))
@@ -63,23 +71,43 @@ class Anatomy:
 
     @property
     def d_mlp(self) -> int:
-        """How many neurons an MLP (or one expert) has."""
-        if self.family.down is not None:
-            return int(self.input_size(self.part(0, self.family.down)))
-        experts: Any = self.part(0, self._experts.experts)
+        """How many neurons a dense MLP has (where all are mixtures: one expert)."""
+        if self.dense_layers and self.family.down is not None:
+            return int(self.input_size(self.part(self.dense_layers[0], self.family.down)))
+        return self.d_expert
+
+    @property
+    def d_expert(self) -> int:
+        """How many neurons one expert has."""
+        experts: Any = self.part(self.mixture_layers[0], self._experts.experts)
         return int(experts.down_proj.shape[1 if self._experts.transposed else 2])
+
+    @cached_property
+    def mixture_layers(self) -> list[int]:
+        """The layers whose MLP is a mixture of experts."""
+        record = self.family.experts
+        if record is None:
+            return []
+        return [layer for layer, block in enumerate(self.blocks) if has_module(block, record.experts)]
+
+    @cached_property
+    def dense_layers(self) -> list[int]:
+        """The layers whose MLP is no mixture."""
+        return [layer for layer in range(self.n_layers) if layer not in self.mixture_layers]
 
     @property
     def n_experts(self) -> int:
         """How many experts a mixture has; 0 for a dense model."""
-        if self.family.experts is None:
+        if not self.mixture_layers:
             return 0
-        return int(self.part(0, self.family.experts.experts).num_experts)  # type: ignore[arg-type]
+        experts: Any = self.part(self.mixture_layers[0], self._experts.experts)
+        return int(experts.num_experts)
 
     @property
     def top_k(self) -> int:
         """How many experts each token is sent to."""
-        return int(self.part(0, self._experts.router).top_k)  # type: ignore[arg-type]
+        router: Any = self.part(self.mixture_layers[0], self._experts.router)
+        return int(router.top_k)
 
     @property
     def _experts(self) -> Any:
@@ -100,6 +128,31 @@ class Anatomy:
             self._parts[key] = self._find(self.blocks[layer], path)
         return self._parts[key]
 
+    def rotates(self, layer: int) -> bool:
+        """Whether this layer's queries and keys have rotary positions."""
+        said = self.family.rotated_layer
+        return self.family.rotary and (said is None or bool(said.of(self.part(layer, self.family.attn))))
+
+    def qkv_clip(self, layer: int) -> float | None:
+        """The bound that this layer's queries, keys and values are cut to, if it has one."""
+        path = self.family.qkv_clip
+        return None if path is None else attrgetter(path)(self.part(layer, self.family.attn))
+
+    def sees_past(self, kind: str) -> bool:
+        """Whether this kind of site holds all keys that a step sees, and not only its own tokens'."""
+        return kind == "k_rot" or (kind == "v" and self.family.latent is not None)
+
+    def clipped(self, layer: int) -> list[nn.Module]:
+        """The modules whose outputs are cut to `qkv_clip`: the projections, unless the record names others."""
+        qkv = self.family.qkv
+        paths = (qkv.path,) if isinstance(qkv, Fused) else (qkv.q, qkv.k, qkv.v)
+        return [self.part(layer, path) for path in self.family.clipped or paths]
+
+    def is_written_over(self, module: Any) -> bool:
+        """Whether the model changes this module's output in place after giving it."""
+        pairs = ((block, path) for block in self.blocks for path in self.family.written_over)
+        return any(has_module(block, path) and block.get_submodule(path) is module for block, path in pairs)
+
     def path_of(self, module: nn.Module) -> str:
         """A module's full path in the model."""
         for name, candidate in self.module.named_modules():
@@ -117,25 +170,28 @@ class Anatomy:
                 "Pass a corrected record with load(..., family=dataclasses.replace(record, ...))."
             ) from None
 
-    def size(self, dim: str) -> int:
-        """How long a dimension of a site's tensor is."""
-        return {
+    def size(self, dim: str, kind: str = "") -> int:
+        """How long a dimension of a kind of site's tensor is."""
+        if dim == "d_head" and kind in ("v", "z"):
+            return self.d_value
+        if dim == "neuron" and kind == "expert_neurons":
+            return int(self.d_expert)
+        known: dict[str, int] = {
             "layer": self.n_layers,
             "d": self.d_model,
             "head": self.n_heads,
             "kv_head": self.n_kv_heads,
             "d_head": self.d_head,
             "vocab": self.n_vocab,
-        }.get(dim) or {
-            "neuron": lambda: self.d_mlp,
-            "expert": lambda: self.n_experts,
-            "slot": lambda: self.top_k,
-        }[dim]()
+        }
+        if dim in known:
+            return known[dim]
+        return {"neuron": lambda: self.d_mlp, "expert": lambda: self.n_experts, "slot": lambda: self.top_k}[dim]()
 
     @cached_property
     def missing(self) -> dict[str, str]:
         """The kinds of site this model does not have, each with the reason."""
-        return dict(_missing(self))
+        return dict(missing_kinds(self))
 
     def block_of(self, site: Site) -> int:
         """The block a concrete site is in; -1 for what comes before the blocks, their number for what comes after."""
@@ -157,8 +213,10 @@ class Anatomy:
         if site.name in self.missing:
             have = ", ".join(k for k in KINDS if k not in self.missing)
             raise SiteError(f"{self.family.model_type} has no {site.name}: {self.missing[site.name]}. It has: {have}.")
-        if site.layer is not None:
-            pick(site.layer, self.n_layers, "layer")
+        for layer in pick(site.layer, self.n_layers, "layer") if site.layer is not None else ():
+            reason = missing_in_layer(self, site.name, layer)
+            if reason is not None:
+                raise SiteError(f"layer {layer} of {self.family.model_type} has no {site.name}: {reason}.")
         if site.unit is not None and site.kind.unit is not None and site.basis is None:
             pick(site.unit, self.size(site.kind.unit), site.kind.unit)
         return site
@@ -193,33 +251,11 @@ def _text_config(module: Any) -> Any:
     return module.config.get_text_config(decoder=True)
 
 
-def _missing(anatomy: Anatomy) -> list[tuple[str, str]]:
-    family, out = anatomy.family, []
-    if family.pos_embed is None:
-        out.append(("pos_embed", "it has no learned position embedding"))
-    if anatomy.parallel:
-        out.append(("resid_mid", "attention and MLP read the same stream in parallel"))
-    if family.final_norm is None:
-        out += [(kind, "it has no final norm") for kind in ("final_norm", "norm_scale.final")]
-    if family.attn_norm is None:
-        out.append(("norm_scale.attn", "attention reads the stream without a norm"))
-    if family.mlp_norm is None:
-        out.append(("norm_scale.mlp", "the MLP reads the stream without a norm"))
-    if not family.rotary and family.qk_norm is None:
-        out += [(f"{x}_rot", f"it has no rotary embedding, so it would equal at.{x}") for x in "qk"]
-    if family.experts is None:
-        kinds = ("router", "router_weights", "router_index", "expert_neurons", "expert_out")
-        why = "its record describes no experts" if family.guessed else "it is not a mixture of experts"
-        out += [(kind, why) for kind in kinds]
-    else:
-        out += [(k, "its neurons are in experts: see at.expert_neurons") for k in ("neuron_pre", "neurons", "gate")]
-    if family.up is None and family.experts is None:
-        out += [(kind, "its MLP's neurons are not known") for kind in ("neuron_pre", "neurons")]
-    if family.gate is None and family.experts is None:
-        out.append(("gate", "its MLP is not gated"))
-    if isinstance(family.qkv, Split) and not family.qkv.q:
-        out += [(kind, "its projections are not known") for kind in "qkv"]
-    return out
+def has_module(block: Any, path: str) -> bool:
+    """Whether a block has a module at a path."""
+    for name in path.split("."):
+        block = getattr(block, "_modules", {}).get(name)
+    return block is not None
 
 
 def module_tree(module: nn.Module, depth: int = 3) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from innerworks.errors import AnatomyError
 
-__all__ = ["Experts", "Family", "Fused", "NormKind", "Refusal", "Setting", "Split"]
+__all__ = ["Case", "Experts", "Family", "Fused", "Latent", "NormKind", "Part", "Refusal", "Setting", "Split"]
 
-NormKind = Literal["layer", "rms", "rms_plus_one"]
+NormKind = Literal["layer", "layer_plus_one", "rms", "rms_plus_one"]
+FusedLayout = Literal["blocks", "per_head", "per_group", "shards_of_qvk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,47 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """One projection gives all three: as consecutive thirds, or as (q, k, v) inside every head."""
+    """One projection gives all three, in an order that `layout` names.
+
+    "blocks": all queries, all keys, all values; "per_head": (q, k, v) inside every head; "per_group": the queries that
+    share a key, that key, its value; "shards_of_qvk": four shards, each with its heads' q, v and k.
+    """
 
     path: str
-    layout: Literal["thirds", "per_head"]
+    layout: FusedLayout
+
+    def slots(self, which: str, heads: int, kv_heads: int) -> list[int]:
+        """Where each head's q, k or v lies, counted in heads from the start of the projection's output."""
+        at, group = "qkv".index(which), heads // kv_heads
+        if self.layout == "blocks":
+            first = (0, heads, heads + kv_heads)[at]
+            return list(range(first, first + (heads if which == "q" else kv_heads)))
+        if self.layout == "per_head":
+            return [3 * head + at for head in range(heads)]
+        if self.layout == "per_group":
+            if which == "q":
+                return [head // group * (group + 2) + head % group for head in range(heads)]
+            return [g * (group + 2) + group + at - 1 for g in range(kv_heads)]
+        shard = heads // 4
+        return [head // shard * 3 * shard + "qvk".index(which) * shard + head % shard for head in range(heads)]
+
+
+@dataclass(frozen=True, slots=True)
+class Latent:
+    """Keys and values that one projection, by its path, expands from a latent vector; keys have a rotary part too."""
+
+    path: str = "self_attn.kv_b_proj"
+    key: Setting = Setting("qk_nope_head_dim")
+    rotary: Setting = Setting("qk_rope_head_dim")
+    value: Setting = Setting("v_head_dim")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of two halves of a projection's output, such as the gate and the linear branch of a fused MLP."""
+
+    path: str
+    half: Literal[0, 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +91,8 @@ class Experts:
     experts: str
     interleaved: bool = False
     transposed: bool = False
+    unseen: str | None = None
+    """Why the experts' weights, neurons and outputs cannot be told apart, where they cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +111,20 @@ class Refusal:
         return bool(found != getattr(config, self.value) if self.other_than else found == self.value)
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What else a record says where a setting has a certain value (or, with `other_than`, has not)."""
+
+    setting: str
+    value: Any
+    changes: Mapping[str, Any]
+    other_than: bool = False
+
+    def applies(self, config: Any) -> bool:
+        """Whether this configuration is the case."""
+        return bool((getattr(config, self.setting, None) == self.value) != self.other_than)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """Where things are in one architecture, and what each sub-layer adds to the stream.
@@ -78,9 +133,17 @@ class Family:
     `attn_writes` and `mlp_writes` name the module whose output is the true contribution to the stream (before
     `residual_scale`): a post-norm where there is one, the projection where the module's own output already
     contains the residual. `inner_attention` names a method that is given rotated queries and keys, for families that
-    bypass transformers' attention interface; `other_eager` is a setting under which a family's eager attention is
-    not its module's `eager_attention_forward`. `score_scale` is read from the attention module, other
-    settings from the config. Every field has a default that fits a Llama.
+    bypass transformers' attention interface; where there is none, `hides_rotated`. `other_eager` is a setting under
+    which a family's eager attention is not its module's `eager_attention_forward`. `kv_heads` is how many keys and
+    values a token has, where the config does not call it num_key_value_heads. `masks_by_column` is for attention that
+    masks by the place of tokens in the tensor, whatever mask it is given. `written_over` names modules whose output is
+    later changed in place. `alibi_table` names the stack's method that gives the ALiBi slopes. `score_scale` is read
+    from the attention module, other settings from the config. `norm_eps` is for norms that hold no epsilon;
+    `rotated_layer` is an attribute of the attention module that says whether this layer has rotary positions, where not
+    all have.
+    `qkv_clip` is where the attention module finds the bound that it cuts queries, keys and values to, as
+    they leave their projections or the modules in `clipped`. `cases` are
+    applied in their order. Every field has a default that fits a Llama.
     """
 
     model_type: str
@@ -95,18 +158,29 @@ class Family:
     attn_post: str | None = None
     mlp_post: str | None = None
     qkv: Split | Fused = Split()
+    latent: Latent | None = None
     out: str = "self_attn.o_proj"
-    up: str | None = "mlp.up_proj"
-    gate: str | None = "mlp.gate_proj"
+    up: str | Part | None = "mlp.up_proj"
+    gate: str | Part | None = "mlp.gate_proj"
     down: str | None = "mlp.down_proj"
     attn_writes: str = ""
     mlp_writes: str = ""
+    written_over: tuple[str, ...] = ()
     parallel: bool | Setting = False
     norm: NormKind = "rms"
+    norm_eps: float | None = None
     qk_norm: tuple[str, str] | None = None
+    qk_norm_after_rotary: bool = False
+    qkv_clip: str | None = None
+    clipped: tuple[str, ...] = ()
     rotary: bool = True
     rotary_pairs: Literal["halves", "neighbours"] = "halves"
+    rotated_layer: Setting | None = None
     alibi: bool = False
+    alibi_table: str | None = None
+    kv_heads: int | Setting | None = None
+    masks_by_column: bool = False
+    hides_rotated: bool = False
     residual_scale: float | Setting = 1.0
     embed_scale: float | Setting = 1.0
     logit_scale: float | Setting = 1.0
@@ -120,6 +194,7 @@ class Family:
     inner_attention: str | None = None
     other_eager: Setting | None = None
     tuple_blocks: bool = False
+    cases: tuple[Case, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     guessed: bool = False
 
@@ -137,6 +212,14 @@ class Family:
         """A field's value, looked up in the config where the record says so."""
         value = getattr(self, field)
         return value.of(config) if isinstance(value, Setting) else value
+
+    def of(self, config: Any) -> Family:
+        """The record with the changes of every case that this configuration is."""
+        found = self
+        for case in self.cases:
+            if case.applies(config):
+                found = replace(found, **case.changes)
+        return found
 
     def check(self, config: Any) -> None:
         """Refuse, by name, a configuration on which the record would be wrong."""

@@ -39,7 +39,8 @@ class Generation(Run):
 class _Chunks:
     """A site's values from the prompt's pass and from each step after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, sees_past: bool) -> None:
+        self.sees_past = sees_past
         self.pieces: list[tuple[int, Tensor]] = []
 
     def reader(self, session: Session) -> Any:
@@ -57,7 +58,7 @@ class _Chunks:
 
         dims = site.kind.dims or ("batch", "pos", "d")
         total = self.pieces[-1][0]
-        if site.name == "k_rot":  # every step gives all keys it sees: a sliding window's old ones are in early pieces
+        if self.sees_past:  # every step gives all keys it sees: a sliding window's old ones are in early pieces
             first = self.pieces[0][1]
             keys = first.new_zeros(first.shape[0], total, *first.shape[2:])
             for end, values in self.pieces:
@@ -89,7 +90,7 @@ def generate(
     for site in wanted:
         if site.name in ("logits", "module"):
             raise SiteError(f"{site} cannot be captured while generating: its shape changes between steps.")
-        chunks.setdefault(site.whole, _Chunks())
+        chunks.setdefault(site.whole, _Chunks(anatomy.sees_past(site.name)))
     for whole, pieces in chunks.items():
         session.read(whole, pieces.reader(session))
 

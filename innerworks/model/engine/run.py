@@ -140,7 +140,7 @@ class Run:
             return [one.layer for one in self.anatomy.concrete(site) if isinstance(one.layer, int)]
         if dim == "pos":
             return self._positions(site)
-        size = self.anatomy.size(dim)
+        size = self.anatomy.size(dim, site.name)
         return pick(site.unit if site.unit is not None else Span(), size, dim)
 
     def _positions(self, site: Site) -> list[int]:

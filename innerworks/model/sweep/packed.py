@@ -36,17 +36,18 @@ class Suffix:
 
 
 def can_pack(anatomy: Anatomy, length: int, standing: Sequence[Edit]) -> bool:
-    """Whether packing is exact on this model: a tested record, no ALiBi, no window shorter than the prompt, and no
-    standing edits but such as treat every position alike."""
+    """Whether packing is exact on this model: a tested record, no ALiBi, no mask by column, no window shorter than the
+    prompt, and no standing edits but such as treat every position alike."""
     family = anatomy.family
     window = family.setting("sliding", anatomy.config) if family.sliding is not None else None
-    exact = not family.guessed and not family.alibi and (window is None or window >= length)
-    return exact and all(_treats_positions_alike(edit) for edit in standing)
+    by_column = family.alibi or family.masks_by_column
+    exact = not family.guessed and not by_column and (not window or window >= length)
+    return exact and all(_treats_positions_alike(edit, anatomy) for edit in standing)
 
 
-def _treats_positions_alike(edit: Edit) -> bool:
+def _treats_positions_alike(edit: Edit, anatomy: Anatomy) -> bool:
     site = edit.site
-    if site.pos is not None or "pos" not in site.kind.dims or site.name == "k_rot":
+    if site.pos is not None or "pos" not in site.kind.dims or anatomy.sees_past(site.name):
         return False
     if edit.op not in ("zero", "add", "scale", "project_out"):
         return False

@@ -72,7 +72,7 @@ def suffixes(model: Model, batch: Batch, row: int, variants: Sequence[Variant], 
     end = batch.layout.positions(bound.where, row)[0] + 1
     found, packed, batched = [], 0.0, 0
     for variant in variants:
-        first = first_position(variant, batch.layout, row)
+        first = first_position(variant, model.anatomy, batch.layout, row)
         if first is None:
             return None
         layers = model.n_layers - max(variant.begin, 0)

@@ -102,7 +102,7 @@ class _Work:
         skipped = 0
         for variant in self.variants:
             touched = any((e.site.name, e.site.layer) in standing for e in variant.edits)
-            nothing = comes_too_late(variant, self.batch, self.bound) or (
+            nothing = comes_too_late(variant, self.model.anatomy, self.batch, self.bound) or (
                 not touched and changes_nothing(variant, baseline.run)
             )
             if variant.key not in self.done and nothing:
@@ -151,8 +151,7 @@ class _Work:
         for variant in self.variants:
             if all(can_be_nothing(edit) for edit in variant.edits):
                 sites.update(dict.fromkeys(edit.site.whole for edit in variant.edits))
-        if self.model.anatomy.n_experts:
-            sites.update(dict.fromkeys(at.router[layer] for layer in range(self.model.n_layers)))
+        sites.update(dict.fromkeys(at.router[layer] for layer in self.model.anatomy.mixture_layers))
         room = self.limits.bytes // max(1, row_bytes(self.model, self.batch.width, 0) * len(self.batch))
         held = list(sites) if len(sites) < 20 * max(1, room) else []
         baseline = run_baseline(self.model, self.batch, self.bound, begins, held)
@@ -170,7 +169,7 @@ class _Work:
         if not anatomy.n_experts:
             return []
         close = total = 0
-        for layer in range(anatomy.n_layers):
+        for layer in anatomy.mixture_layers:
             if at.router[layer] not in baseline.run.captured:
                 continue
             ranked = baseline.run[at.router[layer]].float().sort(-1, descending=True).values

@@ -61,23 +61,24 @@ def beginning(site: Site, anatomy: Anatomy) -> int:
     return block + 1 if site.name == "resid_post" else block
 
 
-def first_position(variant: Variant, layout: Layout, row: int) -> int | None:
+def first_position(variant: Variant, anatomy: Anatomy, layout: Layout, row: int) -> int | None:
     """The first position of a prompt that a variant edits; None where it edits all, or more than positions."""
     found = []
     for edit in variant.edits:
         site = edit.site
-        if site.pos is None or isinstance(site.pos, Edge) or "pos" not in site.kind.dims or site.name == "k_rot":
+        alone = "pos" in site.kind.dims and not anatomy.sees_past(site.name)
+        if site.pos is None or isinstance(site.pos, Edge) or not alone:
             return None
         found += layout.positions(site.pos, row)
     return min(found, default=None)
 
 
-def comes_too_late(variant: Variant, batch: Batch, bound: Bound) -> bool:
+def comes_too_late(variant: Variant, anatomy: Anatomy, batch: Batch, bound: Bound) -> bool:
     """Whether a variant only edits positions after the one the metric reads, which a decoder never looks back from."""
     if bound.where == "all" or not variant.edits:
         return False
     for row in range(len(batch)):
-        first = first_position(variant, batch.layout, row)
+        first = first_position(variant, anatomy, batch.layout, row)
         if first is None or first <= batch.layout.positions(bound.where, row)[0]:
             return False
     return True

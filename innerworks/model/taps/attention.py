@@ -81,6 +81,11 @@ class AttentionTap:
             self._install_bypassing(patches, bool(inside))
         elif self.backend == "eager" and (self.other_eager or _eager(self.module) is None):
             patches.wrap(self.module, "forward", self._watched)
+        elif _eager(self.module) is None and self.backend != "eager":
+            raise BackendError(
+                f"{type(self.module).__name__} shows its scores and patterns in eager attention only: "
+                "load the model with attn_implementation='eager'."
+            )
         else:
             self._install_interface(patches, bool(inside))
 

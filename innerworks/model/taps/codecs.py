@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Codec",
+    "Edges",
     "ExpertRows",
     "ExpertWrites",
     "HeadWrites",
+    "Half",
     "Heads",
     "Hidden",
-    "Interleaved",
+    "LatentValues",
     "NormScale",
     "Raw",
     "Sinks",
+    "Slots",
     "Tokens",
 ]
 
@@ -77,48 +80,77 @@ class Tokens(Codec):
 
 
 class Heads(Codec):
-    """(…, heads·d_head), or one third of a fused projection, seen as (rows, positions, heads, d_head)."""
+    """(…, heads·d_head) seen as (rows, positions, heads, d_head)."""
 
-    def __init__(self, heads: int, third: int | None = None) -> None:
+    def __init__(self, heads: int) -> None:
         self.heads = heads
-        self.third = third
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """One head per slice."""
-        if self.third is not None:
-            raw = raw.chunk(3, -1)[self.third]
         return raw.reshape(session.entries, -1, self.heads, raw.shape[-1] // self.heads)
 
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
         """The heads side by side again."""
-        if self.third is None:
-            return new.reshape(raw.shape)
-        parts = list(raw.chunk(3, -1))
-        parts[self.third] = new.reshape(parts[self.third].shape)
-        return _cat(parts)
+        return new.reshape(raw.shape)
 
 
-class Interleaved(Codec):
-    """One of (q, k, v) in a fused projection that holds the three inside every head."""
+class Slots(Codec):
+    """The heads of one of (q, k, v) in a fused projection, which lie in these `slots` of all that it gives."""
 
-    def __init__(self, heads: int, third: int) -> None:
-        self.heads = heads
-        self.third = third
+    def __init__(self, slots: list[int], size: int) -> None:
+        self.slots = _as_slice(slots)
+        self.size = size
 
     def _split(self, raw: Tensor, session: Session) -> Tensor:
-        return raw.reshape(session.entries, -1, self.heads, 3, raw.shape[-1] // (3 * self.heads))
+        return raw.reshape(session.entries, -1, raw.shape[-1] // self.size, self.size)
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """The heads' part."""
-        return self._split(raw, session)[..., self.third, :]
+        return self._split(raw, session)[:, :, self.slots]
 
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
-        """The part back among the other two."""
-        parts = list(self._split(raw, session).unbind(-2))
-        parts[self.third] = new
-        import torch
+        """The part back among the others."""
+        parts = self._split(raw, session).clone()
+        parts[:, :, self.slots] = new.to(parts.dtype)
+        return parts.reshape(raw.shape)
 
-        return torch.stack(parts, -2).reshape(raw.shape)
+
+class LatentValues(Codec):
+    """The values behind the keys in what a projection expands from a latent vector, head by head."""
+
+    def __init__(self, heads: int, key: int) -> None:
+        self.heads = heads
+        self.key = key
+
+    def _split(self, raw: Tensor, session: Session) -> Tensor:
+        return raw.reshape(session.entries, -1, self.heads, raw.shape[-1] // self.heads)
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """The values."""
+        return self._split(raw, session)[..., self.key :]
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """The values behind their keys again."""
+        keys = self._split(raw, session)[..., : self.key]
+        return _cat([keys, new.to(raw.dtype)]).reshape(raw.shape)
+
+
+class Half(Codec):
+    """One half of a fused projection's output, (rows, positions, n)."""
+
+    def __init__(self, half: int) -> None:
+        self.half = half
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """The half, rows and positions apart."""
+        part = raw.chunk(2, -1)[self.half]
+        return part if part.dim() != 2 else part.reshape(session.entries, -1, part.shape[-1])
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """Beside the other half."""
+        parts = list(raw.chunk(2, -1))
+        parts[self.half] = new.reshape(parts[self.half].shape).to(raw.dtype)
+        return _cat(parts)
 
 
 class Hidden(Codec):
@@ -131,6 +163,21 @@ class Hidden(Codec):
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
         """Heads first."""
         return new.transpose(1, 2)
+
+
+class Edges(Codec):
+    """(rows·heads, query, key), as some families flatten it, seen as (rows, heads, query, key)."""
+
+    def __init__(self, heads: int) -> None:
+        self.heads = heads
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """Rows and heads apart."""
+        return raw if raw.dim() == 4 else raw.reshape(-1, self.heads, *raw.shape[1:])
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """As it was."""
+        return new.reshape(raw.shape)
 
 
 class Sinks(Codec):
@@ -167,10 +214,10 @@ class NormScale(Codec):
 
     derived = True
 
-    def __init__(self, norm: Any, centred: bool) -> None:
+    def __init__(self, norm: Any, centred: bool, eps: float | None) -> None:
         self.norm = norm
         self.centred = centred
-        self.eps = float(getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", None) or 0.0)
+        self.eps = float(eps or getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", None) or 0.0)
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """The denominator, from the norm's input, in at least float32."""
@@ -301,6 +348,13 @@ def _exact(new: Tensor, raw: Tensor, changed: Tensor) -> Tensor:
     """The new tensor, with raw's very bits where nothing changed; its gradient is the new one's everywhere."""
     unchanged = raw.detach() + (new - new.detach()) if new.requires_grad else raw
     return new.where(changed, unchanged)
+
+
+def _as_slice(slots: list[int]) -> slice | list[int]:
+    """Evenly spaced slots as a slice, which makes a view."""
+    step = slots[1] - slots[0] if len(slots) > 1 else 1
+    even = slots == list(range(slots[0], slots[-1] + 1, step)) if step > 0 else False
+    return slice(slots[0], slots[-1] + 1, step) if even else slots
 
 
 def _cat(parts: list[Tensor]) -> Tensor:

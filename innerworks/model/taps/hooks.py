@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from innerworks.model.taps.points import Place, Point
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from innerworks.model.anatomy import Anatomy
     from innerworks.model.taps.session import Action, Session
 
-__all__ = ["HOOKS", "remember_inputs"]
+__all__ = ["HOOKS", "clip_in_the_projections", "remember_inputs"]
 
 
 def remember_inputs(session: Session, patches: Patches, modules: list[Any]) -> None:
@@ -69,6 +71,30 @@ def _watch_order(session: Session, patches: Patches, experts: Any) -> None:
     patches.pre_hook(experts, hook)
 
 
+def clip_in_the_projections(patches: Patches, anatomy: Anatomy, layer: int) -> None:
+    """Cut queries, keys and values where the record says, and not again where the module does it.
+
+    A site's values are then the cut ones, and an edit may go beyond the bound.
+    """
+    bound = anatomy.qkv_clip(layer)
+    if bound is None:
+        return
+    attn: Any = anatomy.part(layer, anatomy.family.attn)
+    owner, _, name = str(anatomy.family.qkv_clip).rpartition(".")
+    if owner:
+        unbounded = copy.copy(getattr(attn, owner))
+        setattr(unbounded, name, None)
+        patches.set(attn, owner, unbounded)
+    else:
+        patches.set(attn, name, None)
+
+    def hook(_: Any, args: Any, output: Any) -> Any:
+        return output.clamp(min=-bound, max=bound)
+
+    for projection in anatomy.clipped(layer):
+        patches.post_hook(projection, hook)
+
+
 def _tensor(value: Any, actions: list[Action], what: str) -> Tensor:
     import torch
 
@@ -104,6 +130,8 @@ def _hook_output(session: Session, patches: Patches, point: Point, actions: list
     element = point.element
 
     def hook(module: Any, args: Any, output: Any) -> Any:
+        if point.written_over:
+            return session.process(actions, output).clone()
         if not isinstance(output, tuple):
             new = session.process(actions, _tensor(output, actions, "output"))
             return None if new is output else new

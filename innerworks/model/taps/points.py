@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from innerworks.model.anatomy.record import Fused
+from innerworks.model.anatomy.record import Fused, Part
 from innerworks.model.sites import Site
 from innerworks.model.taps import codecs as c
 
@@ -33,6 +33,8 @@ class Point:
     dims: tuple[str, ...]
     element: int = 0
     inputs: tuple[Any, ...] = ()
+    written_over: bool = False
+    """Whether the model goes on to change this very tensor in place."""
 
     @property
     def key(self) -> tuple[int, Place, int]:
@@ -54,7 +56,8 @@ def point_of(site: Site, anatomy: Anatomy) -> Point:
 def _found(site: Site, anatomy: Anatomy, layer: int) -> Point:
     if site.name == "module":
         module = anatomy.module.get_submodule(site.path)
-        return Point(module, "input" if site.end == "input" else "output", c.Tokens(), ())
+        over = anatomy.is_written_over(module)
+        return Point(module, "input" if site.end == "input" else "output", c.Tokens(), (), written_over=over)
     if site.name in ("q", "k", "v"):
         return _projection(site, anatomy, layer)
     return _BUILDERS[site.name](anatomy, layer, site.kind.dims)
@@ -64,9 +67,12 @@ def _projection(site: Site, anatomy: Anatomy, layer: int) -> Point:
     qkv, which = anatomy.family.qkv, "qkv".index(site.name)
     heads = anatomy.n_heads if which == 0 else anatomy.n_kv_heads
     if isinstance(qkv, Fused):
-        module = anatomy.part(layer, qkv.path)
-        codec = c.Heads(heads, which) if qkv.layout == "thirds" else c.Interleaved(heads, which)
-        return Point(module, "output", codec, site.kind.dims)
+        slots = qkv.slots(site.name, anatomy.n_heads, anatomy.n_kv_heads)
+        return Point(anatomy.part(layer, qkv.path), "output", c.Slots(slots, anatomy.d_head), site.kind.dims)
+    latent = anatomy.family.latent
+    if latent is not None and site.name == "v":
+        codec = c.LatentValues(anatomy.n_heads, latent.key.of(anatomy.config))
+        return Point(anatomy.part(layer, latent.path), "output", codec, site.kind.dims)
     module = anatomy.part(layer, (qkv.q, qkv.k, qkv.v)[which])
     return Point(module, "output", c.Heads(heads), site.kind.dims)
 
@@ -98,7 +104,8 @@ def _contribution(anatomy: Anatomy) -> c.Codec:
 def _norm_scale(norm: Callable[[Anatomy, int], Any]) -> Builder:
     def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
         module = norm(anatomy, layer)
-        codec = c.NormScale(module, centred=anatomy.family.norm == "layer")
+        family = anatomy.family
+        codec = c.NormScale(module, family.norm.startswith("layer"), family.norm_eps)
         return Point(module, "output", codec, dims, inputs=(module,))
 
     return build
@@ -114,11 +121,16 @@ def _head_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
     return Point(anatomy.part(layer, family.attn_contribution), "output", codec, dims, inputs=inputs)
 
 
+def _mlp_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+    module = anatomy.part(layer, anatomy.family.mlp_contribution)
+    return Point(module, "output", _contribution(anatomy), dims, written_over=anatomy.is_written_over(module))
+
+
 def _sinks(hidden: bool) -> Callable[[Anatomy, int], c.Codec]:
     def make(anatomy: Anatomy, layer: int) -> c.Codec:
         path = anatomy.family.sinks
         if path is None:
-            return c.Raw()
+            return c.Edges(anatomy.n_heads)
         owner, _, name = path.rpartition(".")
         module = anatomy.part(layer, owner)
         return c.Sinks((lambda: getattr(module, name)) if hidden else None)
@@ -158,6 +170,16 @@ def _expert_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
     return Point(module, "output", c.ExpertWrites(module, anatomy.top_k), dims, inputs=(module,))
 
 
+def _branch(which: str) -> Builder:
+    def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+        found = getattr(anatomy.family, which)
+        if isinstance(found, Part):
+            return Point(anatomy.part(layer, found.path), "output", c.Half(found.half), dims)
+        return Point(anatomy.part(layer, found), "output", c.Tokens(), dims)
+
+    return build
+
+
 def _mid_reader(family: Any) -> str:
     return str(family.mlp_norm or family.mlp)
 
@@ -182,9 +204,9 @@ _BUILDERS: dict[str, Builder] = {
     "z": _part("input", lambda f: f.out, lambda a: c.Heads(a.n_heads)),
     "head_out": _head_out,
     "attn_out": _part("output", lambda f: f.attn_contribution, _contribution),
-    "mlp_out": _part("output", lambda f: f.mlp_contribution, _contribution),
-    "neuron_pre": _part("output", lambda f: f.up, _tokens),
-    "gate": _part("output", lambda f: f.gate, _tokens),
+    "mlp_out": _mlp_out,
+    "neuron_pre": _branch("up"),
+    "gate": _branch("gate"),
     "neurons": _part("input", lambda f: f.down, _tokens),
     "router": _router("router", 0),
     "router_weights": _router("output", 1),

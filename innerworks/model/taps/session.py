@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from innerworks.errors import NotFiredError
+from innerworks.errors import NotFiredError, SiteError
 from innerworks.model.edits.values import Context, Edit
 from innerworks.model.sites import Edge, Site
 from innerworks.model.taps.attention import AttentionTap
 from innerworks.model.taps.blind_queries import refuse_blind_queries
 from innerworks.model.taps.codecs import Codec, Sinks
-from innerworks.model.taps.hooks import HOOKS, remember_inputs
+from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember_inputs
 from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, index_of
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.points import Place, Point, point_of
@@ -276,11 +276,14 @@ class Session:
         windows = {"pos": window, "query": window}
         if action.point.place == "model":  # while generating, the prompt's pass gives the last logits only
             windows["pos"] = Window(end - values.shape[1], values.shape[1])
-        keys = dims.index("key") if "key" in dims else 1 if action.point.place == "k_rot" else None
+        past = self.anatomy.sees_past(action.site.name)
+        keys = dims.index("key") if "key" in dims else 1 if past else None
         if keys is not None:
             size = values.shape[keys]
-            span = Window(max(0, end - size), size)
-            windows["pos" if action.point.place == "k_rot" else "key"] = span
+            # A packed row's keys stand behind the prompt's; a cache may have room for more than there is.
+            packed = past and self.layout.packed is not None
+            span = Window(-self.layout.lengths[0] if packed else max(0, end - size), size)
+            windows["pos" if past else "key"] = span
         return windows
 
     def _index(self, action: Action, values: Tensor, rows: range) -> tuple[Any, ...] | None:
@@ -291,6 +294,11 @@ class Session:
         if not dims:
             dims = ("batch", "pos", "d")[: values.dim()]
         windows = self._windows(action, values)
+        if not action.point.dims and action.columns and (values.dim() < 2 or values.shape[1] != self.window.width):
+            raise SiteError(
+                f"{action.site} selects positions, and this module gives {tuple(values.shape)} where the second "
+                f"dimension would have to be the {self.window.width} positions: take it whole."
+            )
         return index_of(action.site, dims, values.shape, self.layout, rows, action.columns, windows, values.device)
 
     def _done(self, actions: Sequence[Action]) -> None:
@@ -326,6 +334,9 @@ class Session:
             groups.setdefault(action.point.key, []).append(action)
         self._waiting = len(self.actions)
         attention: dict[int, dict[str, list[Action]]] = {}
+        for layer in {a.site.layer for a in self.actions if a.site.name in ("q", "k", "v")}:
+            assert isinstance(layer, int)
+            clip_in_the_projections(patches, self.anatomy, layer)
         written_in_place_first = sorted(groups.values(), key=lambda group: group[0].point.place != "in_place")
         for actions in written_in_place_first:
             point = actions[0].point

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from innerworks.errors import SiteError
+from innerworks.model.anatomy.record import Part
 from innerworks.model.weights.projections import bias_of, matrix_of
 from innerworks.model.weights.views import Views
 
@@ -63,11 +64,13 @@ class Neurons(Views):
 
     def neuron(self, layer: int, neuron: int, *, expert: int | None = None, folded: bool = False) -> Neuron:
         """One neuron's directions and biases."""
-        neuron = self._neuron(neuron)
+        layer = self._layer(layer)
+        mixture = layer in self.anatomy.mixture_layers
+        neuron = self._neuron(neuron, self.anatomy.d_expert if mixture else self.anatomy.d_mlp)
         # Folding costs as much as there are columns, so one column is cut out before and not after.
         read, read_bias = self._branch("up", layer, expert, folded, neuron)
         gate, gate_bias = None, None
-        if self._gated:
+        if mixture or self.anatomy.family.gate is not None:
             gate, gate_bias = self._branch("gate", layer, expert, folded, neuron)
             gate, gate_bias = gate[:, 0], gate_bias[0]
         write = self._down(layer, expert, folded, neuron)[0][0]
@@ -85,13 +88,10 @@ class Neurons(Views):
 
     def _router(self, layer: int) -> tuple[int, Any]:
         layer, record = self._layer(layer), self.anatomy.family.experts
-        if record is None:
-            raise SiteError(f"{self.anatomy.family.model_type} has no router: it is not a mixture of experts.")
+        if record is None or layer not in self.anatomy.mixture_layers:
+            name = self.anatomy.family.model_type
+            raise SiteError(f"{name} has no router in layer {layer}: it is not a mixture of experts.")
         return layer, self.anatomy.part(layer, record.router)
-
-    @property
-    def _gated(self) -> bool:
-        return self.anatomy.family.gate is not None or self.anatomy.family.experts is not None
 
     def _branch(
         self, which: str, layer: int, expert: int | None, folded: bool, neuron: int | None = None
@@ -104,15 +104,19 @@ class Neurons(Views):
         return self._reading(weight, norm, folded), self._reading_bias(weight, bias, norm, folded)
 
     def _stored_branch(self, which: str, layer: int, expert: int | None) -> tuple[Tensor, Tensor]:
-        if self.anatomy.family.experts is not None:
+        if layer in self.anatomy.mixture_layers:
             return self._expert_branch(which, layer, expert)
         family = self.anatomy.family
-        module = self._dense(layer, {"up": family.up, "gate": family.gate}[which], which, expert)
-        return matrix_of(module), bias_of(module)
+        path = {"up": family.up, "gate": family.gate}[which]
+        module = self._dense(layer, path.path if isinstance(path, Part) else path, which, expert)
+        weight, bias = matrix_of(module), bias_of(module)
+        if not isinstance(path, Part):
+            return weight, bias
+        return weight.chunk(2, -1)[path.half], bias.chunk(2, -1)[path.half]
 
     def _down(self, layer: int, expert: int | None, folded: bool, neuron: int | None = None) -> tuple[Tensor, Tensor]:
         layer = self._layer(layer)
-        if self.anatomy.family.experts is not None:
+        if layer in self.anatomy.mixture_layers:
             weight, bias = self._expert_down(layer, expert)
         else:
             module = self._dense(layer, self.anatomy.family.down, "down", expert)

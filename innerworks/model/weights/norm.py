@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from innerworks.model.anatomy.record import NormKind
 from innerworks.model.weights.factored import at_least_float32
 
 if TYPE_CHECKING:
@@ -15,32 +16,33 @@ __all__ = ["Norm"]
 
 @dataclass(frozen=True)
 class Norm:
-    """`x ↦ (x - mean) / scale * gamma + beta`; only LayerNorm ("layer") takes off the mean and has a beta.
+    """`x ↦ (x - mean) / scale * gamma + beta`; only LayerNorms take off the mean and have a beta.
 
     Everything but the division by `scale` is linear and can be folded into the matrix that reads the output.
     """
 
     module: Any
-    kind: Literal["layer", "rms", "rms_plus_one"]
+    kind: NormKind
+    stated_eps: float | None = None
 
     @property
     def eps(self) -> float:
         """What is added to the variance."""
-        eps: Any = getattr(self.module, "eps", None)
+        eps: Any = getattr(self.module, "eps", None) if self.stated_eps is None else self.stated_eps
         return float(getattr(self.module, "variance_epsilon", 0.0) if eps is None else eps)
 
     @property
     def centred(self) -> bool:
         """Whether the mean is taken off."""
-        return self.kind == "layer"
+        return self.kind in ("layer", "layer_plus_one")
 
     @property
     def gamma(self) -> Tensor | None:
-        """The factor per coordinate, [d], Gemma's 1 + weight included; None where there is none."""
+        """The factor per coordinate, [d], the 1 of a 1 + weight included; None where there is none."""
         weight = getattr(self.module, "weight", None)
         if weight is None:
             return None
-        return 1.0 + at_least_float32(weight.detach()) if self.kind == "rms_plus_one" else weight.detach()
+        return 1.0 + at_least_float32(weight.detach()) if self.kind.endswith("plus_one") else weight.detach()
 
     @property
     def beta(self) -> Tensor | None:

@@ -39,6 +39,11 @@ def bias_of(projection: Any) -> Tensor:
 def qkv_projection(anatomy: Anatomy, layer: int, which: str) -> Any:
     """The module that computes "q", "k" or "v"."""
     qkv = anatomy.family.qkv
+    if anatomy.family.latent is not None:
+        raise AnatomyError(
+            f"{anatomy.family.model_type} makes queries, keys and values of latent vectors behind norms: no "
+            f"matrix takes the stream to {which}."
+        )
     path = qkv.path if isinstance(qkv, Fused) else {"q": qkv.q, "k": qkv.k, "v": qkv.v}[which]
     if not path:
         raise SiteError(f"{anatomy.family.model_type} has no {which}: its projections are not known.")
@@ -52,12 +57,12 @@ def head_columns(anatomy: Anatomy, which: str, head: int, width: int) -> slice:
     """
     heads = anatomy.n_heads if which == "q" else anatomy.n_kv_heads
     group = head * heads // anatomy.n_heads
-    qkv, third = anatomy.family.qkv, "qkv".index(which)
+    qkv = anatomy.family.qkv
     if not isinstance(qkv, Fused):
         size = width // heads
         return slice(group * size, (group + 1) * size)
-    size = width // (3 * heads)
-    start = third * heads + group if qkv.layout == "thirds" else 3 * group + third
+    size = anatomy.d_head
+    start = qkv.slots(which, anatomy.n_heads, anatomy.n_kv_heads)[group]
     return slice(start * size, (start + 1) * size)
 
 

@@ -50,9 +50,11 @@ def rotation(anatomy: Anatomy, layer: int, offset: int) -> Rotation:
     """The rotation of a query `offset` positions after its key, in this layer."""
     pairs = anatomy.family.rotary_pairs
     attn: Any = anatomy.part(layer, anatomy.family.attn)
+    # Models whose layers differ in their frequencies keep them under the layer's type.
+    types = getattr(anatomy.config, "layer_types", None)
+    prefixes = ("",) if types is None else ("", f"{types[layer]}_")
     for module in _near(anatomy, layer):
-        # Models whose layers differ in their frequencies keep them under the layer's type.
-        for prefix in ("", f"{getattr(attn, 'layer_type', '')}_"):
+        for prefix in prefixes:
             frequencies = getattr(module, f"{prefix}inv_freq", None)
             if frequencies is not None:
                 angles = _exact(frequencies.float()) * offset

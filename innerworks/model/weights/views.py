@@ -43,7 +43,7 @@ class Views:
     def final_norm(self) -> Norm | None:
         """The norm before the unembedding; None where there is none."""
         module = self.anatomy.final_norm
-        return None if module is None else Norm(module, self.anatomy.family.norm)
+        return None if module is None else self._as_norm(module)
 
     @property
     def residual_scale(self) -> float:
@@ -71,7 +71,10 @@ class Views:
 
     def _norm(self, layer: int, path: str | None) -> Norm | None:
         layer = self._layer(layer)
-        return None if path is None else Norm(self.anatomy.part(layer, path), self.anatomy.family.norm)
+        return None if path is None else self._as_norm(self.anatomy.part(layer, path))
+
+    def _as_norm(self, module: Any) -> Norm:
+        return Norm(module, self.anatomy.family.norm, self.anatomy.family.norm_eps)
 
     def _layer(self, layer: Any) -> int:
         return _index(layer, self.anatomy.n_layers, "layer")
@@ -79,8 +82,8 @@ class Views:
     def _head(self, head: Any) -> int:
         return _index(head, self.anatomy.n_heads, "head")
 
-    def _neuron(self, neuron: Any) -> int:
-        return _index(neuron, self.anatomy.d_mlp, "neuron")
+    def _neuron(self, neuron: Any, size: int) -> int:
+        return _index(neuron, size, "neuron")
 
     def _expert(self, expert: Any) -> int:
         return _index(expert, self.anatomy.n_experts, "expert")

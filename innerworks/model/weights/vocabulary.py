@@ -61,7 +61,8 @@ class Vocabulary(Views):
         if path is None:
             raise SiteError(f"{self.anatomy.family.model_type} has no pos_embed: {self.anatomy.missing['pos_embed']}.")
         module: Any = self.anatomy.module.get_submodule(path)
-        weight: Tensor = module.weight.detach()
+        # Sinusoids are no parameter, and have another name.
+        weight: Tensor = (module.weights if hasattr(module, "weights") else module.weight).detach()
         # OPT keeps rows in front of position 0 that no position uses.
         return weight[int(getattr(module, "offset", 0)) :]
 

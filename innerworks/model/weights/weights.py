@@ -105,8 +105,12 @@ class Weights(Heads, Neurons, Vocabulary):
             weight = at_least_float32(self._read(which, layer, head, folded))
             bias = at_least_float32(self._read_bias(which, layer, head, folded))
             pair.append(torch.cat([weight, bias[None]]))
+        if self.anatomy.qkv_clip(layer) is not None:
+            raise AnatomyError(
+                f"{self.anatomy.family.model_type} cuts queries and keys to a range: there is no matrix."
+            )
         query, key = self._query_key_normed(layer, head, pair, norm_scales)
-        if self.anatomy.family.rotary:
+        if self.anatomy.rotates(layer):
             if self.anatomy.family.guessed:
                 raise AnatomyError(
                     f"the record of {self.anatomy.family.model_type!r} was guessed, and a guess does not know how it "
@@ -131,7 +135,12 @@ class Weights(Heads, Neurons, Vocabulary):
                 "freeze the two norms with norm_scales=(query's denominator, key's denominator), (1, 1) for "
                 "directions alone."
             )
-        if family.norm == "layer":
+        if family.qk_norm_after_rotary:
+            raise AnatomyError(
+                f"{family.model_type} normalises queries and keys after their rotation, so its scores depend on both "
+                "positions and not on their distance alone."
+            )
+        if family.norm.startswith("layer"):
             raise AnatomyError(f"{family.model_type}: a LayerNorm on queries and keys cannot be folded.")
         normed, width = [], pair[0].shape[1]
         groups = (head, head * self.anatomy.n_kv_heads // self.anatomy.n_heads)
@@ -162,7 +171,9 @@ class Weights(Heads, Neurons, Vocabulary):
         if not family.alibi:
             raise SiteError(f"{family.model_type} has no ALiBi: its scores do not fall with distance by a slope.")
         stack: Any = self.anatomy.module.get_submodule(family.blocks.rpartition(".")[0])
-        table = stack.build_alibi_tensor(torch.ones(1, 2), self.anatomy.n_heads, torch.float32)
+        if family.alibi_table is None:
+            raise AnatomyError(f"{family.model_type} has ALiBi, but how it works out the slopes is not known.")
+        table = getattr(stack, family.alibi_table)(torch.ones(1, 2), self.anatomy.n_heads, torch.float32)
         per_head = table.reshape(self.anatomy.n_heads, 2)[self._head(head)]
         return float(per_head[1] - per_head[0])
 

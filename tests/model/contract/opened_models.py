@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from families import FAMILIES, backends, build, ids, module_of
+from families import FAMILIES, NO_POSITION_IDS, SHIFTED_SCORES, backends, build, ids, module_of
 
 from innerworks.model.anatomy import FAMILIES as RECORDS
 from innerworks.model.anatomy import Anatomy
@@ -61,10 +61,18 @@ def plain(model: Model, prompt: Any) -> torch.Tensor:
     """The logits of the user's own module, called as innerworks calls it."""
     batch = prompt if isinstance(prompt, Batch) else model.batch(prompt)
     arguments = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-    if model.module.config.model_type != "bloom":
+    if model.module.config.model_type not in NO_POSITION_IDS:
         arguments["position_ids"] = batch.positions
     with torch.no_grad():
         return model.module(**arguments).logits
+
+
+def comparable(model: Model, scores: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """Scores where there are any; up to a shift of each row, for the families whose scores have no fixed zero."""
+    kept = scores.where(seen, 0.0)
+    if model.module.config.model_type not in SHIFTED_SCORES:
+        return kept
+    return (scores - scores.where(seen, -torch.inf).max(-1, keepdim=True).values).where(seen, 0.0)
 
 
 def spread(logits: torch.Tensor) -> float:
@@ -89,6 +97,7 @@ __all__ = [
     "EAGER",
     "INTEGER_SITES",
     "at",
+    "comparable",
     "everywhere",
     "fresh",
     "model_of",

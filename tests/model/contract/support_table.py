@@ -17,6 +17,7 @@ from opened_models import model_of, place, plain, prompt, random_like, spread
 
 from innerworks.model import edits as edit
 from innerworks.model import metrics
+from innerworks.model.anatomy import FAMILIES as RECORDS
 from innerworks.model.model import Model
 from innerworks.model.sites import KINDS, Site
 
@@ -35,6 +36,47 @@ NAMES = {
     "mixtral": "Mixtral",
     "gpt_oss": "gpt-oss",
     "granite": "Granite",
+    "mistral": "Mistral",
+    "ministral": "Ministral",
+    "qwen2": "Qwen2, Qwen2.5",
+    "gemma": "Gemma",
+    "gemma3_text": "Gemma 3",
+    "olmo3": "OLMo 3",
+    "exaone4": "EXAONE 4",
+    "smollm3": "SmolLM3",
+    "seed_oss": "Seed-OSS",
+    "arcee": "Arcee",
+    "helium": "Helium",
+    "ernie4_5": "ERNIE 4.5",
+    "hunyuan_v1_dense": "HunYuan dense",
+    "glm4": "GLM-4",
+    "phi3": "Phi-3",
+    "phi": "Phi",
+    "stablelm": "StableLM",
+    "starcoder2": "StarCoder2",
+    "cohere": "Cohere",
+    "cohere2": "Cohere 2",
+    "nemotron": "Nemotron",
+    "olmo": "OLMo",
+    "stablelm_parallel": "StableLM, parallel",
+    "qwen2_moe": "Qwen2 MoE",
+    "qwen3_moe": "Qwen3 MoE",
+    "olmoe": "OLMoE",
+    "granitemoe": "Granite MoE",
+    "deepseek_v2": "DeepSeek-V2",
+    "deepseek_v3": "DeepSeek-V3, R1",
+    "llama4_text": "Llama 4",
+    "gpt_bigcode": "GPT-BigCode, StarCoder",
+    "gpt_neo": "GPT-Neo",
+    "codegen": "CodeGen",
+    "xglm": "XGLM",
+    "biogpt": "BioGPT",
+    "persimmon": "Persimmon",
+    "mpt": "MPT",
+    "falcon": "Falcon 7B",
+    "gpt_bigcode_multi_head": "GPT-BigCode, multi-head",
+    "falcon_grouped": "Falcon 40B",
+    "falcon_sequential": "Falcon RW, ALiBi",
 }
 _METRIC = metrics.custom(lambda logits: logits.square().sum((1, 2)), every=True)
 
@@ -43,7 +85,7 @@ def reads(model: Model, site: Site) -> bool:
     """Whether reading gives a tensor of the table's shape and leaves the logits bit-identical."""
     run = model.run(prompt(), capture=[site])
     sizes = {"batch": 2, "pos": 9, "query": 9, "key": 9}
-    shape = tuple(sizes.get(dim) or model.anatomy.size(dim) for dim in site.kind.dims)
+    shape = tuple(sizes.get(dim) or model.anatomy.size(dim, site.name) for dim in site.kind.dims)
     return tuple(run[site].shape) == shape and torch.equal(run.logits, plain(model, prompt()))
 
 
@@ -98,9 +140,18 @@ def _family(name: str) -> str:
     return next(family for family, called in NAMES.items() if called == name)
 
 
+KIND_NAMES = [name for name in KINDS if name != "module"]
+
+
+def row(family: str) -> str:
+    """A family's row of the page."""
+    cells = " | ".join(cell(family, name) for name in KIND_NAMES)
+    model_type = VARIANTS.get(family, (family,))[0]
+    return f"| {NAMES[family]} | `{model_type}` | {', '.join(backends(family))} | {cells} |"
+
+
 def page() -> str:
     """The whole page."""
-    kinds = [name for name in KINDS if name != "module"]
     lines = [
         "# Supported architectures",
         "",
@@ -109,22 +160,25 @@ def page() -> str:
         "`r`: reading leaves the logits bit-identical. `w`: writing back what was read does too (`scores`, `pattern`",
         "under SDPA: within 2e-5 of the largest logit), and something else has an effect. `g`: gradients, with the",
         "logits of the plain model bit for bit. –: the architecture has no such place. Each letter holds on every",
-        "attention backend that the family has.",
+        "attention backend that is named; an architecture that is not here is guessed (see",
+        "[Add an architecture](add-an-architecture.md)).",
         "",
-        "| family | `model_type` | attention backends |",
-        "|---|---|---|",
+        "| family | `model_type` | attention | " + " | ".join(f"`{name}`" for name in KIND_NAMES) + " |",
+        "|---" * (len(KIND_NAMES) + 3) + "|",
     ]
-    for family in FAMILIES:
-        lines.append(f"| {NAMES[family]} | `{VARIANTS.get(family, (family,))[0]}` | {', '.join(backends(family))} |")
-    lines += [
-        "",
-        "| site | " + " | ".join(NAMES[family] for family in FAMILIES) + " |",
-        "|---" * (len(FAMILIES) + 1) + "|",
-    ]
-    for name in kinds:
-        lines.append(f"| `{name}` | " + " | ".join(cell(family, name) for family in FAMILIES) + " |")
+    lines += [row(family) for family in FAMILIES]
     lines += ["", "## Why a place is missing", "", *reasons(), ""]
+    lines += ["## Refused whole", "", *refused(), ""]
     return "\n".join(lines)
+
+
+def refused() -> list[str]:
+    """The settings, and whole architectures, under which a record refuses to be used."""
+    return [
+        f"- `{record.model_type}` with `{r.setting}` {'other than' if r.other_than else '='} `{r.value}`: {r.why}."
+        for record in RECORDS.values()
+        for r in record.refusals
+    ]
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from families import FAMILIES
-from hand_hooks import IN_A_BLOCK, blocks
+from families import DOUBLE
+from hand_hooks import blocks
+from hand_tables import IN_A_BLOCK, POST_NORMS, RESIDUAL_SCALE
 from opened_models import model_of, plain, prompt, random_like, spread
 
 from innerworks.model import edits as edit
@@ -27,10 +28,10 @@ def mixed(pattern, v):
 
 
 def post_norm(family, model, x):
-    if family not in ("gemma2", "olmo2"):
-        return x * (0.22 if family == "granite" else 1.0)
-    norm = blocks(family, model.module)[1].post_attention_layernorm
-    weight = norm.weight.detach() + (1.0 if family == "gemma2" else 0.0)
+    if family not in POST_NORMS:
+        return x * RESIDUAL_SCALE.get(family, 1.0)
+    path, offset = POST_NORMS[family]
+    weight = blocks(family, model.module)[1].get_submodule(path).weight.detach() + offset
     eps = model.module.config.rms_norm_eps
     return x * (x.pow(2).mean(-1, keepdim=True) + eps).rsqrt() * weight
 
@@ -42,7 +43,8 @@ def out_projection(family, model):
     return weight, 0.0 if bias is None else bias.detach()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", DOUBLE)
 def test_scores_softmax_values_and_output_projection_rebuild_attention(family):
     """Some families run softmax or norms in float32 whatever their weights are: 2e-6 is that rounding."""
     model = model_of(family, dtype=torch.float64)
@@ -58,10 +60,10 @@ def test_scores_softmax_values_and_output_projection_rebuild_attention(family):
     attention = post_norm(family, model, raw)
     assert (attention - run[at.attn_out[1]]).abs().max() <= 3e-6 * spread(attention)
     by_head = torch.einsum("bqhe,hed->bqhd", z, weight.reshape(4, -1, weight.shape[-1]))
-    if family in ("gemma2", "olmo2"):
+    if family in POST_NORMS:
         by_head = by_head * (attention / raw).unsqueeze(-2)
     else:
-        by_head = by_head * (0.22 if family == "granite" else 1.0)
+        by_head = by_head * RESIDUAL_SCALE.get(family, 1.0)
     assert (by_head - run[at.head_out[1]]).abs().max() <= 1e-5 * spread(by_head)
 
 
@@ -85,18 +87,17 @@ def test_edited_scores_and_patterns_mix_the_values_that_they_say(model, name, re
 
 
 def test_knockout_cuts_the_edge_and_the_rest_takes_its_share(model):
-    before = model.run(prompt(), capture=[at.pattern[1]])[at.pattern[1]]
+    family = model.module.config.model_type
+    scores = model.run(prompt(), capture=[at.scores[1]])[at.scores[1]].clone()
     cut = [
         edit.knockout(at.pattern[1, 2], query=-1, key=[3, 6]),
         edit.knockout(at.scores[1, 0], query=slice(2, 5), key=1),
     ]
     after = model.run(prompt(), edits=cut, capture=[at.pattern[1]])[at.pattern[1]]
-    expected = before.clone()
-    expected[:, 2, -1, [3, 6]] = 0
-    expected[:, 2, -1] *= before[:, 2, -1].sum(-1, keepdim=True) * 0 + 1
-    expected[:, 2, -1] /= 1 - before[:, 2, -1, [3, 6]].sum(-1, keepdim=True)
-    expected[:, 0, 2:5, 1] = 0
-    expected[:, 0, 2:5] /= 1 - before[:, 0, 2:5, 1:2]
+    lowest = torch.finfo(scores.dtype).min
+    scores[:, 2, -1, [3, 6]] = lowest
+    scores[:, 0, 2:5, 1] = lowest
+    expected = softmax_with_sinks(family, model, scores)
     assert (after[:, 2, -1, [3, 6]] == 0).all()
     assert (after[:, 0, 2:5, 1] == 0).all()
     assert (after - expected).abs().max() <= 2e-6

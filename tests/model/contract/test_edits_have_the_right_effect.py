@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from families import NO_SDPA, build
-from hand_hooks import IN_A_BLOCK, blocks
+from hand_hooks import blocks
+from hand_tables import IN_A_BLOCK
 from opened_models import fresh, names, opened, place, plain, prompt, random_like, spread
 from writing_by_hand import writable, written
 
@@ -23,6 +24,7 @@ def close(a, b, factor=1e-5):
     return (a - b).abs().max() <= factor * max(spread(a), spread(b))
 
 
+@pytest.mark.each_family
 def test_setting_a_site_equals_a_hand_written_hook(model, family):
     wrong = []
     for name in writable(family):
@@ -40,10 +42,10 @@ def test_setting_a_site_equals_a_hand_written_hook(model, family):
 
 
 def test_adding_to_one_head_and_position_equals_a_hand_written_hook(model, family):
-    for name in ("z", "q", "k", "v"):
+    for name in {"z", "q", "k", "v"} - model.anatomy.missing.keys():
         heads = model.anatomy.size(place(name).kind.unit)
         site = place(name)[1, heads - 1] @ -2
-        vector = random_like(torch.zeros(model.anatomy.d_head))
+        vector = random_like(torch.zeros(model.anatomy.size("d_head", name)))
 
         def change(x, h=heads - 1, v=vector):
             x = x.clone()
@@ -105,7 +107,7 @@ def test_the_last_norm_and_the_logits_can_be_written(model):
 def test_zeroing_a_head_is_zeroing_its_columns_of_the_output_projection(eager, family, head):
     surgery = build(family)
     out = blocks(family, surgery)[1].get_submodule(IN_A_BLOCK[family]["z"][0])
-    size = eager.anatomy.d_head
+    size = eager.anatomy.d_value
     columns = slice(head * size, (head + 1) * size)
     with torch.no_grad():
         if type(out).__name__ == "Conv1D":

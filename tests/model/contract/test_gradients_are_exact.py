@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from families import NO_SDPA
+from families import DOUBLE, NO_SDPA
 from found_again import appearance, differences
 from opened_models import (
-    EAGER,
     INTEGER_SITES,
     at,
     everywhere,
@@ -49,6 +48,7 @@ def near(a, b, factor):
     return (a - b).abs().max() <= factor * max(spread(a), spread(b))
 
 
+@pytest.mark.each_family
 def test_gradients_equal_those_of_hand_written_hooks(model, request):
     family = request.node.callspec.params["model"][0]
     batch = model.batch(prompt())
@@ -137,7 +137,7 @@ def is_slope(gradient, model, site, step, edits=()):
     return any(abs(one - along) <= 3e-4 * size + 1e-6 for one in slopes(model, site, step, edits))
 
 
-@pytest.mark.parametrize("family", [family for family, _ in EAGER])
+@pytest.mark.parametrize("family", DOUBLE)
 def test_gradients_are_the_slopes_of_the_metric(family):
     model = doubled(family)
     sites = [place(name) for name in names(model) if name not in INTEGER_SITES]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hand_hooks import IN_A_BLOCK, blocks, first
+from hand_hooks import blocks, first
+from hand_tables import IN_A_BLOCK
 from opened_models import at, everywhere, model_of, names, place, plain, prompt, random_like, spread
 
-from innerworks.errors import EditError
+from innerworks.errors import EditError, SiteError
 from innerworks.model import edits as edit
 from innerworks.model import metrics, reduce
 
@@ -39,8 +40,13 @@ def test_any_module_can_be_read_written_and_differentiated(model, request):
             )
         else:
             handle = module.register_forward_hook(lambda _, args, out, seen=seen: seen.append(first(out)))
-        run = model.run(prompt(), capture=[site, site @ -1])
+        run = model.run(prompt(), capture=[site])
         handle.remove()
+        if run[site].shape[1] != 9:
+            with pytest.raises(SiteError, match="take it whole"):
+                model.run(prompt(), capture=[site @ -1])
+            continue
+        run = model.run(prompt(), capture=[site, site @ -1])
         assert torch.equal(run[site], seen[0].reshape(run[site].shape)), site
         assert torch.equal(run[site @ -1], run[site][:, -1]), site
         assert torch.equal(run.logits, expected)
@@ -123,7 +129,7 @@ def test_runs_know_what_they_hold(model):
     assert "z.2: (2, 9, 4" in repr(run) and "logits: (2, 1, 83)" in repr(run)
     assert [str(s) for s in (at.z[1:] @ -1).each(run, "layer", "head")][:2] == ["z.1.0@-1", "z.1.1@-1"]
     assert len(list(at.z[:].each_head(run))) == 12 and len(list(at.embed.each_position(run))) == 9
-    assert run[at.z[:, [1, 2]] @ -1].shape == (3, 2, 2, model.anatomy.d_head)
+    assert run[at.z[:, [1, 2]] @ -1].shape == (3, 2, 2, model.anatomy.size("d_head", "z"))
     assert torch.equal(run.mask, torch.ones(2, 9, dtype=torch.long))
 
 

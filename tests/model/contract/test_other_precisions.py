@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from families import FAMILIES, NO_SDPA
+from families import DOUBLE, FAMILIES, NO_SDPA
 from opened_models import INTEGER_SITES, at, everywhere, model_of, plain, prompt, random_like
 from writing_by_hand import eager_in_one_layer
 
@@ -13,9 +13,11 @@ from innerworks.model import metrics
 from innerworks.model.sites import direction, subspace
 
 CASES = [(family, "eager") for family in FAMILIES] + [(f, "sdpa") for f in FAMILIES if f not in NO_SDPA]
+PRECISE = [(*case, torch.bfloat16) for case in CASES]
+PRECISE += [(*case, torch.float64) for case in CASES if case[0] in DOUBLE]
 
 
-@pytest.fixture(params=[(*case, dtype) for case in CASES for dtype in (torch.bfloat16, torch.float64)], ids=str)
+@pytest.fixture(params=PRECISE, ids=str)
 def precise(request):
     family, backend, dtype = request.param
     model = model_of(family, backend, dtype)

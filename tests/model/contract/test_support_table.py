@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from support_table import NAMES, PAGE, cell, page
+import pytest
+from families import FAMILIES, FIRST
+from support_table import NAMES, PAGE, cell, page, row
 
 
+@pytest.mark.families
 def test_the_committed_page_is_what_the_checks_say():
     made = page()
     assert PAGE.read_text(encoding="utf-8") == made, "run: python -m tests.model.contract.support_table"
 
 
-def test_every_site_that_a_family_has_can_be_read_written_and_differentiated():
-    for family in NAMES:
-        for name in ("z", "scores", "resid_post", "norm_scale.final", "logits"):
-            assert cell(family, name) == "rwg", (family, name)
+@pytest.mark.parametrize("family", FIRST)
+def test_a_row_of_the_committed_page_is_what_the_checks_say(family):
+    rows = PAGE.read_text(encoding="utf-8").splitlines()
+    assert row(family) in rows, "run: python -m tests.model.contract.support_table"
+
+
+def test_the_committed_page_has_every_family():
+    text = PAGE.read_text(encoding="utf-8")
+    assert NAMES.keys() == set(FAMILIES)
+    assert [name for name in NAMES.values() if f"| {name} |" not in text] == []
+    assert "?" not in text
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_site_that_a_family_has_can_be_read_written_and_differentiated(family):
+    for name in ("z", "scores", "resid_post", "norm_scale.final", "logits"):
+        assert cell(family, name) == "rwg", name

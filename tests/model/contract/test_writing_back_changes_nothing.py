@@ -14,7 +14,7 @@ INSIDE = ("scores", "pattern")
 SDPA = [family for family, backend in CASES if backend == "sdpa"]
 
 
-def selections(site):
+def selections(model, site):
     """Parts of a site: some positions, some units, and both."""
     edges = "query" in site.kind.dims
     chosen = [site @ -1, site @ [1, -2], site @ slice(2, 5), site @ slice(3, None)]
@@ -23,8 +23,9 @@ def selections(site):
     if site.name == "logits":
         return chosen
     if site.kind.unit is not None:
-        one, several = site[site.layer, 0], site[site.layer, [-1, 0]]
-        chosen += [one, several, site[site.layer, [1]]]
+        last = model.anatomy.size(site.kind.unit) - 1
+        one, several = site[site.layer, 0], site[site.layer, [-1, 0] if last else [-1]]
+        chosen += [one, several, site[site.layer, [last]]]
         chosen += [(one @ (-1, 0)), (several @ (slice(1, 4), 2))] if edges else [one @ -1, several @ [0, 3]]
     return chosen
 
@@ -36,6 +37,7 @@ def reference(model, layer):
     return plain(model, prompt())
 
 
+@pytest.mark.each_family
 def test_writing_back_any_one_site_changes_no_bit(model):
     sites = everywhere(model)
     run = model.run(prompt(), capture=sites)
@@ -64,7 +66,7 @@ def test_writing_back_a_part_changes_no_bit(model):
     wrong = []
     for name in names(model):
         whole = model.run(prompt(), capture=[place(name)])
-        for site in selections(place(name)):
+        for site in selections(model, place(name)):
             logits = model.run(prompt(), edits=[edit.set(site, whole[site])]).logits
             if not torch.equal(logits, eager if name in INSIDE else expected):
                 wrong.append(str(site))
@@ -73,7 +75,7 @@ def test_writing_back_a_part_changes_no_bit(model):
 
 def test_a_part_read_by_itself_is_that_part_of_the_whole(model):
     for name in names(model):
-        parts = selections(place(name))
+        parts = selections(model, place(name))
         whole = model.run(prompt(), capture=[place(name)])
         run = model.run(prompt(), capture=parts)
         for part in parts:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from hand_hooks import IN_A_BLOCK, Reading, blocks, first
+from families import SHORT_WINDOW
+from hand_hooks import blocks, first
+from hand_tables import IN_A_BLOCK, RESIDUAL_SCALE, Reading
 
 _ATTENTION_AND_MLP = {
     "gpt2": ("attn", "mlp"),
@@ -17,6 +19,18 @@ _ATTENTION_AND_MLP = {
     "gpt_neox_sequential": ("attention", "mlp"),
     "bloom": ("self_attention", "mlp"),
     "opt": ("self_attn", "fc1"),
+    "xglm": ("self_attn", "fc1"),
+    "granitemoe": ("self_attn", "block_sparse_moe"),
+    "llama4_text": ("self_attn", "feed_forward"),
+    "biogpt": ("self_attn", "fc1"),
+    "gpt_bigcode": ("attn", "mlp"),
+    "gpt_bigcode_multi_head": ("attn", "mlp"),
+    "gpt_neo": ("attn.attention", "mlp"),
+    "codegen": ("attn", "mlp"),
+    "mpt": ("attn", "ffn"),
+    "falcon": ("self_attention", "mlp"),
+    "falcon_grouped": ("self_attention", "mlp"),
+    "falcon_sequential": ("self_attention", "mlp"),
 }
 NOT_BY_HAND = ("resid_mid",)
 """The skip path reads the same tensor, so no hook's return value can write it."""
@@ -44,17 +58,16 @@ def written(family: str, module: Any, layer: int, name: str, change: Any) -> Ite
     """Replace one tensor by `change(tensor)`, in the shape of the site, while the block lasts."""
     path, end, *view = _writable(family)[name]
     part = blocks(family, module)[layer].get_submodule(path)
-    scaled = family == "granite" and name in ("attn_out", "mlp_out")
+    scale = RESIDUAL_SCALE.get(family) if name in ("attn_out", "mlp_out") else None
 
     def replaced(raw: torch.Tensor) -> torch.Tensor:
-        if scaled:
-            return change(raw * 0.22) / 0.22
+        if scale is not None:
+            return change(raw * scale) / scale
         if not view:
             return change(raw)
-        parts_of = raw.clone()
-        inside = view[0](parts_of)
-        inside.copy_(change(inside.clone()))
-        return parts_of
+        places = view[0](torch.arange(raw.numel()).reshape(raw.shape)).reshape(-1)
+        new = change(view[0](raw.clone()))
+        return raw.reshape(-1).index_put((places,), new.reshape(-1)).reshape(raw.shape)
 
     def before(_: Any, args: Any, kwargs: Any) -> Any:
         if args:
@@ -86,7 +99,10 @@ def eager_in_one_layer(family: str, module: Any, layer: int) -> Iterator[None]:
     def with_mask(_: Any, args: Any, kwargs: Any) -> Any:
         hidden = args[0] if args else kwargs["hidden_states"]
         width = hidden.shape[1]
-        mask = torch.full((width, width), torch.finfo(hidden.dtype).min, dtype=hidden.dtype).triu(1)
+        seen = torch.ones(width, width, dtype=torch.bool).tril()
+        if layer in SHORT_WINDOW.get(family, ()):
+            seen = seen.triu(-4)
+        mask = torch.zeros(width, width, dtype=hidden.dtype).masked_fill(~seen, torch.finfo(hidden.dtype).min)
         return args, {**kwargs, "attention_mask": mask[None, None]}
 
     attention.config = switched

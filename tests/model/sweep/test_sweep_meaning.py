@@ -7,6 +7,8 @@ from families import build, ids, module_of
 import innerworks as iw
 from innerworks import at, edit
 from innerworks.errors import EditError
+from innerworks.model.guess import guess
+from innerworks.model.model import Model
 
 METRIC = iw.logit_diff(5, 7)
 
@@ -148,7 +150,9 @@ def test_a_guessed_family_keeps_its_window():
     module = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     for parameter in module.parameters():
         parameter.data.normal_(std=0.35)
-    model = iw.load(module)
+    anatomy, reason = guess(module)
+    assert anatomy is not None, reason
+    model = Model(module, anatomy=anatomy)
     assert model.family.guessed
     variants = {i: [edit.add(at.resid_post[0] @ i, vector(32))] for i in range(9)}
     assert set(same_as_runs(model, ids(), variants).plans) == {"batched"}

@@ -14,11 +14,11 @@ from innerworks.model.sites import KINDS, at
 torch.set_num_threads(1)  # on models this small, threads only wait for one another
 
 LAYERS, HEADS, POSITIONS = 3, 4, 9
-POST_NORM = {"gemma2", "olmo2"}
+POST_NORM = families.POST_NORM
 
 
 def opened(module):
-    if hasattr(module.config, "num_local_experts"):
+    if hasattr(module.config, "num_experts_per_tok"):
         # The grouped products that experts use by default do not take float64.
         module.config._experts_implementation = "batched_mm"
     return Model(module, anatomy=Anatomy(module, FAMILIES[module.config.model_type]))

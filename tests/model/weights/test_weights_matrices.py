@@ -12,7 +12,7 @@ from innerworks.model.sites import at
 # The families' own norms, and the experts' routing, compute in float32 also in a float64 model.
 THROUGH_FLOAT32 = 3e-6
 
-every_family = pytest.mark.parametrize("family", families.FAMILIES)
+every_family = pytest.mark.parametrize("family", families.WITH_MATRICES)
 
 
 def heads():
@@ -29,13 +29,14 @@ def normalised(x, norm):
     return x if norm is None else x / norm.scale(x)[..., None]
 
 
+@pytest.mark.each_family
 @every_family
 @pytest.mark.parametrize("which", "qkv")
 def test_reading_matrices_give_the_captured_queries_keys_and_values(family, which):
     weights, run = model_of(family).weights, run_of(family)
     kv_heads = run.anatomy.n_kv_heads
     for layer, head in heads():
-        own = head if which == "q" else [0, 0, 1, 1][head] if kv_heads == 2 else head
+        own = head if which == "q" else head * kv_heads // HEADS
         expected = run[at(which)[layer]][:, :, own]
         matrix, bias = getattr(weights, which), getattr(weights, f"{which}_bias")
         close(run[at.attn_in[layer]] @ matrix(layer, head) + bias(layer, head), expected)
@@ -56,7 +57,7 @@ def test_output_matrices_give_what_attention_writes(family):
         tolerance = THROUGH_FLOAT32 if family in POST_NORM else 1e-10
         close((sum(folded) + weights.o_bias(layer, folded=True)) / scale, run[at.attn_out[layer]], tolerance)
         close(torch.stack(folded, 2) / torch.as_tensor(scale)[..., None], run[at.head_out[layer]], tolerance)
-        if family != "granite" and post is None:
+        if family not in families.SCALED_RESIDUAL and post is None:
             close(whole, run[at.attn_out[layer]])
 
 
@@ -72,7 +73,7 @@ def test_ov_and_its_bias_are_what_a_head_writes_at_its_source(family):
         close(written, z @ weights.o(layer, head, folded=True), THROUGH_FLOAT32)
 
 
-@pytest.mark.parametrize("family", [f for f in families.FAMILIES if f not in families.MOE])
+@pytest.mark.parametrize("family", [f for f in families.WITH_MATRICES if f not in families.MIXTURES])
 def test_mlp_matrices_give_the_captured_neurons(family):
     weights, run = model_of(family).weights, run_of(family)
     gated = run.anatomy.family.gate is not None
@@ -94,7 +95,7 @@ def test_mlp_matrices_give_the_captured_neurons(family):
         close(folded / scale, run[at.mlp_out[layer]], THROUGH_FLOAT32 if family in POST_NORM else 1e-10)
 
 
-@pytest.mark.parametrize("family", [f for f in families.FAMILIES if f not in families.MOE])
+@pytest.mark.parametrize("family", [f for f in families.WITH_MATRICES if f not in families.MIXTURES])
 @pytest.mark.parametrize("folded", [False, True])
 def test_a_neuron_is_a_column_of_each_matrix(family, folded):
     weights = model_of(family).weights

@@ -10,7 +10,7 @@ import torch
 import transformers
 from opened import HEADS, LAYERS, captured, close, model_of, opened, run_of
 
-from innerworks.errors import SiteError
+from innerworks.errors import AnatomyError, SiteError
 from innerworks.model.anatomy import FAMILIES, Anatomy
 from innerworks.model.model import Model
 from innerworks.model.sites import at
@@ -18,6 +18,7 @@ from innerworks.model.weights.rotation import rotation
 
 # Rotary angles, and the norms in front, are float32 in every model.
 TOLERANCE = 1e-5
+WITH_A_MATRIX = [f for f in families.WITH_MATRICES if f not in families.SLOPES_UNKNOWN | families.NO_QK_MATRIX]
 
 
 def norm_scales(weights, run, layer, query, key, head):
@@ -68,14 +69,15 @@ def assert_scores(model, run, layers=range(LAYERS), folded=True):
     assert compared >= 5 * HEADS * len(layers)
 
 
-@pytest.mark.parametrize("family", families.FAMILIES)
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", WITH_A_MATRIX)
 @pytest.mark.parametrize("folded", [False, True])
 def test_qk_gives_the_captured_scores(family, folded):
     assert_scores(model_of(family), run_of(family), folded=folded)
 
 
 def test_distance_matters_in_rotary_models_and_only_there():
-    for family in families.FAMILIES:
+    for family in WITH_A_MATRIX:
         weights = model_of(family).weights
         scales = None if weights.anatomy.family.qk_norm is None else (1.0, 1.0)
         near, far = (weights.qk(0, 1, d, norm_scales=scales).dense() for d in (0, 3))
@@ -147,6 +149,20 @@ def test_a_negative_offset_turns_back(family):
 def test_normalised_queries_and_keys_are_refused_without_their_scales(family):
     with pytest.raises(SiteError, match=r"not bilinear.*norm_scales"):
         model_of(family).weights.qk(0, 0, 0)
+
+
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", sorted(families.NO_QK_MATRIX))
+def test_scores_that_are_no_function_of_the_distance_have_no_matrix(family):
+    with pytest.raises(AnatomyError, match="both positions"):
+        model_of(family).weights.qk(0, 0, 0, norm_scales=(1.0, 1.0))
+
+
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", sorted(families.SLOPES_UNKNOWN))
+def test_slopes_that_are_not_known_are_refused(family):
+    with pytest.raises(AnatomyError, match="slopes is not known"):
+        model_of(family).weights.alibi_slope(0, 0)
 
 
 def test_alibi_slopes():

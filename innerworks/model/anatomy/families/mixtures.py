@@ -1,0 +1,119 @@
+"""Records of mixtures of experts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from innerworks.model.anatomy.families.llama_kin import granite, llama
+from innerworks.model.anatomy.record import Case, Experts, Latent, Refusal, Setting, Split
+
+__all__ = ["FAMILIES"]
+
+_QK_NORM = ("self_attn.q_norm", "self_attn.k_norm")
+
+mixtral = replace(
+    llama,
+    model_type="mixtral",
+    up=None,
+    gate=None,
+    down=None,
+    experts=Experts("mlp.gate", "mlp.experts"),
+    sliding=Setting("sliding_window"),
+)
+
+gpt_oss = replace(
+    llama,
+    model_type="gpt_oss",
+    up=None,
+    gate=None,
+    down=None,
+    sinks="self_attn.sinks",
+    experts=Experts("mlp.router", "mlp.experts", interleaved=True, transposed=True),
+    sliding=Setting("sliding_window"),
+)
+
+_ROUTED = Experts("mlp.gate", "mlp.experts")
+
+qwen2_moe = replace(llama, model_type="qwen2_moe", experts=_ROUTED, sliding=Setting("sliding_window"))
+
+qwen3_moe = replace(qwen2_moe, model_type="qwen3_moe", qk_norm=_QK_NORM)
+
+olmoe = replace(
+    llama,
+    model_type="olmoe",
+    experts=_ROUTED,
+    qk_norm=_QK_NORM,
+    qkv_clip="config.clip_qkv",
+    clipped=(*_QK_NORM, "self_attn.v_proj"),
+)
+
+granitemoe = replace(
+    granite,
+    model_type="granitemoe",
+    mlp="block_sparse_moe",
+    experts=Experts("block_sparse_moe.router", "block_sparse_moe.experts"),
+)
+
+deepseek_v3 = replace(
+    llama,
+    model_type="deepseek_v3",
+    experts=_ROUTED,
+    latent=Latent(),
+    qkv=Split("self_attn.q_b_proj", "self_attn.kv_b_proj", "self_attn.kv_b_proj"),
+    cases=(
+        Case("q_lora_rank", None, {"qkv": Split("self_attn.q_proj", "self_attn.kv_b_proj", "self_attn.kv_b_proj")}),
+    ),
+)
+
+deepseek_v2 = replace(deepseek_v3, model_type="deepseek_v2")
+
+llama4_text = replace(
+    llama,
+    model_type="llama4_text",
+    mlp="feed_forward",
+    up="feed_forward.up_proj",
+    gate="feed_forward.gate_proj",
+    down="feed_forward.down_proj",
+    experts=Experts(
+        "feed_forward.router",
+        "feed_forward.experts",
+        transposed=True,
+        unseen="every expert runs on every token, and the router scales what goes into it: see at.router",
+    ),
+    rotary_pairs="neighbours",
+    rotated_layer=Setting("use_rope"),
+    sliding=Setting("attention_chunk_size"),
+    written_over=("feed_forward.shared_expert",),
+    cases=(
+        Case(
+            "use_qk_norm",
+            True,
+            {"qk_norm": ("self_attn.qk_norm", "self_attn.qk_norm"), "qk_norm_after_rotary": True},
+        ),
+    ),
+)
+
+minimax = replace(
+    mixtral,
+    model_type="minimax",
+    refusals=(
+        Refusal(
+            "model_type",
+            "minimax",
+            "each half of a block norms the stream itself, so that it is not a sum of contributions",
+        ),
+    ),
+)
+
+FAMILIES = (
+    mixtral,
+    gpt_oss,
+    qwen2_moe,
+    qwen3_moe,
+    olmoe,
+    granitemoe,
+    deepseek_v2,
+    deepseek_v3,
+    llama4_text,
+    minimax,
+)
