@@ -173,7 +173,7 @@ class Anatomy:
     def size(self, dim: str, kind: str = "") -> int:
         """How long a dimension of a kind of site's tensor is."""
         if dim == "d_head" and kind in ("v", "z"):
-            return self.d_value
+            return int(self.d_value)
         if dim == "neuron" and kind == "expert_neurons":
             return int(self.d_expert)
         known: dict[str, int] = {
