@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import transformers
-from family_configs import CONFIGS, VARIANTS
+from family_configs import CONFIGS, REFUSED, VARIANTS
 
 FAMILIES = (*CONFIGS, *VARIANTS)
 FIRST = (
@@ -69,7 +69,7 @@ def build(
 ) -> Any:
     """A new random model with weights large enough to leave the linear regime."""
     model_type, extra = VARIANTS.get(family, (family, {}))
-    config = transformers.AutoConfig.for_model(model_type, **{**CONFIGS[model_type], **extra, **changes})
+    config = transformers.AutoConfig.for_model(model_type, **{**{**CONFIGS, **REFUSED}[model_type], **extra, **changes})
     config._attn_implementation = backend
     with torch.random.fork_rng():
         torch.manual_seed(seed)

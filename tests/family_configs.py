@@ -201,6 +201,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         pad_token_id=0,
     ),
 }
+REFUSED: dict[str, dict[str, Any]] = {
+    "minimax": {**_LLAMA, "head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2, "block_size": 4},
+}
+"""Architectures whose record is a refusal."""
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_neox_sequential": ("gpt_neox", {"use_parallel_residual": False}),
     "stablelm_parallel": ("stablelm", {"use_parallel_residual": True}),

@@ -42,7 +42,7 @@ class Anatomy:
         self.n_kv_heads: int = said or getattr(config, "num_key_value_heads", None) or self.n_heads
         attn: Any = self.part(0, self.family.attn)
         self.d_head: int = getattr(attn, "head_dim", None) or self.d_model // self.n_heads
-        self.d_value = self.d_head
+        self.d_value: int = self.d_head
         latent = self.family.latent
         if latent is not None:
             self.d_head = latent.key.of(config) + latent.rotary.of(config)
@@ -186,7 +186,7 @@ class Anatomy:
         }
         if dim in known:
             return known[dim]
-        return {"neuron": lambda: self.d_mlp, "expert": lambda: self.n_experts, "slot": lambda: self.top_k}[dim]()
+        return int({"neuron": lambda: self.d_mlp, "expert": lambda: self.n_experts, "slot": lambda: self.top_k}[dim]())
 
     @cached_property
     def missing(self) -> dict[str, str]:

@@ -133,7 +133,11 @@ def reasons() -> list[str]:
             found.setdefault((name, why), []).append(NAMES[family])
     order = list(KINDS)
     rows = sorted(found.items(), key=lambda item: (order.index(item[0][0]), FAMILIES.index(_family(item[1][0]))))
-    return [f"- `{name}`: {why} ({'; '.join(families)})." for (name, why), families in rows]
+    return [f"- `{name}`: {why} ({_listed(families)})." for (name, why), families in rows]
+
+
+def _listed(families: list[str]) -> str:
+    return "; ".join(families) if len(families) <= 20 else f"{len(families)} of the {len(FAMILIES)}"
 
 
 def _family(name: str) -> str:

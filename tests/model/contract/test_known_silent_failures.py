@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from hand_hooks import blocks
+from hand_tables import POST_NORMS, RESIDUAL_SCALE
 from opened_models import at, fresh, model_of, plain, prompt, random_like, spread
 
-from innerworks.errors import NotFiredError
+from innerworks.errors import AnatomyError, BackendError, NotFiredError
 from innerworks.model import edits as edit
 from innerworks.model import metrics
 
@@ -27,17 +28,19 @@ def test_writing_the_mid_stream_reaches_the_skip_path(family):
     assert near(run[at.resid_post[2]], value + run[at.mlp_out[2]])
 
 
-@pytest.mark.parametrize("family", ["opt", "gptj", "bloom"])
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", ["opt", "gptj", "bloom", "gpt_neo", "xglm"])
 def test_scores_are_not_the_pattern(family):
-    """TransformerLens 4.3: on OPT and GPT-J hook_attn_scores was the pattern, bit for bit."""
+    """TransformerLens 4.3: on OPT, GPT-J and GPT-Neo hook_attn_scores was the pattern, bit for bit."""
     run = model_of(family).run(prompt(), capture=[at.scores[1], at.pattern[1]])
     assert not near(run[at.scores[1]].clamp(min=-1e4), run[at.pattern[1]], 0.1)
     assert near(run[at.scores[1]].softmax(-1), run[at.pattern[1]])
 
 
-@pytest.mark.parametrize("family", ["opt", "gptj", "bloom"])
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", ["opt", "gptj", "bloom", "gpt_neo", "xglm"])
 def test_edits_of_scores_and_pattern_act(family):
-    """TransformerLens 4.3: on OPT, GPT-J and GPT-Neo edits of hook_attn_scores and hook_pattern changed nothing."""
+    """TransformerLens 4.3: on OPT, GPT-J, GPT-Neo and XGLM edits of scores and pattern hooks changed nothing."""
     model = model_of(family)
     expected = model.run(prompt(), edits=[edit.zero(at.z[1, 2] @ -1)]).logits
     assert near(model.run(prompt(), edits=[edit.zero(at.pattern[1, 2] @ (-1, None))]).logits, expected)
@@ -55,7 +58,8 @@ def test_looking_at_weights_leaves_gpt_oss_as_it_is():
     assert all(torch.equal(before[name], p) for name, p in model.module.named_parameters())
 
 
-@pytest.mark.parametrize("family", ["gpt2", "opt", "bloom", "llama"])
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", ["gpt2", "opt", "bloom", "llama", "gpt_neo", "xglm", "gpt_bigcode", "biogpt"])
 def test_left_padding_leaves_a_prompt_what_it_is_alone(family):
     """TransformerLens 4.3: left-padded gpt2 was off by up to 4.6 logits, position ids being left to the model."""
     model = model_of(family)
@@ -65,7 +69,8 @@ def test_left_padding_leaves_a_prompt_what_it_is_alone(family):
         assert near(together.logits[row], model.run(ids, logits="last").logits[0], 2e-5)
 
 
-@pytest.mark.parametrize("family", ["bloom", "olmo2", "granite", "gemma2", "gpt_neox_sequential", "gpt_neox"])
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", ["bloom", "mpt", *POST_NORMS, *RESIDUAL_SCALE, "gpt_neox_sequential", "gpt_neox"])
 def test_contributions_are_what_the_stream_receives(family):
     """TransformerLens 4.3: BLOOM's included the residual, OLMo2's and Granite's lacked post-norm and multiplier."""
     run = model_of(family).run(prompt(), capture=[at.resid_pre[1], at.attn_out[1], at.mlp_out[1], at.resid_post[1]])
@@ -169,3 +174,45 @@ def test_norm_scales_are_each_layers_own(family):
         assert near(by_hand.detach(), run[at.attn_in[layer]])
     scales = run[at.norm_scale["attn", slice(None)]]
     assert not near(scales[0], scales[1], 0.05)
+
+
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", ["falcon", "falcon_grouped"])
+def test_what_the_model_adds_to_in_place_is_read_before(family):
+    """Plain hooks: Falcon adds attention's output to the tensor that its MLP gave, and what was kept of it changed."""
+    model = fresh(family)
+    run = model.run(prompt(), capture=[at.mlp_out[1], at.neurons[1], at.module("transformer.h.1.mlp").output])
+    down = blocks(family, model.module)[1].mlp.dense_4h_to_h
+    expected = run[at.neurons[1]] @ down.weight.detach().T
+    assert near(run[at.mlp_out[1]], expected)
+    assert torch.equal(run[at.module("transformer.h.1.mlp").output], run[at.mlp_out[1]])
+
+
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", ["falcon", "falcon_grouped", "falcon_sequential"])
+def test_attention_that_cannot_be_switched_is_refused_under_sdpa(family):
+    """Switched to another backend than its own, Falcon would run eager attention under the mask made for SDPA."""
+    model = fresh(family, "sdpa")
+    expected = plain(model, prompt())
+    assert torch.equal(model.run(prompt(), capture=[at.z[1], at.attn_out[1]]).logits, expected)
+    for site in (at.scores[1], at.pattern[1]):
+        with pytest.raises(BackendError, match="attn_implementation='eager'"):
+            model.run(prompt(), capture=[site])
+
+
+def test_a_stream_that_every_norm_rewrites_is_refused_by_name():
+    """MiniMax's blocks norm the stream itself: module outputs do not add up to it."""
+    with pytest.raises(AnatomyError, match="minimax.*norms the stream itself"):
+        fresh("minimax")
+
+
+@pytest.mark.each_family
+def test_shared_experts_belong_to_what_the_mlp_adds():
+    """Llama 4 adds the routed experts to its shared expert's output in place."""
+    model = fresh("llama4_text")
+    site = at.module("model.layers.1.feed_forward.shared_expert").output
+    run = model.run(prompt(), capture=[site, at.mlp_out[1], at.mlp_in[1]])
+    shared = model.module.model.layers[1].feed_forward.shared_expert
+    with torch.no_grad():
+        assert near(run[site].reshape(2, 9, 32), shared(run[at.mlp_in[1]]))
+    assert not near(run[site].reshape(2, 9, 32), run[at.mlp_out[1]], 1e-2)

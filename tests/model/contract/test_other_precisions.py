@@ -70,7 +70,7 @@ def test_every_kind_of_edit_and_gradients_run_in_bfloat16(family):
         edit.project_out(at.resid_post[0], rows),
         edit.swap(at.resid_post[1], rows, other),
         edit.freeze(at.z[1], other),
-        edit.knockout(at.pattern[1], query=-1, key=2),
+        edit.knockout(at.pattern[1], query=-1, key=6),
         edit.set((at.resid_post[1] @ -1).via(subspace("s", rows.bfloat16())), torch.ones(2)),
     ]
     expected = plain(model, prompt())
