@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from innerworks.model.anatomy.record import Fused, Part
 from innerworks.model.sites import Site
 from innerworks.model.taps import codecs as c
+from innerworks.model.taps.expert_codecs import ExpertRows, ExpertWrites
 
 if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
@@ -161,13 +162,13 @@ def _router(place: Place, element: int) -> Builder:
 def _expert_neurons(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
     assert anatomy.family.experts is not None
     module = anatomy.part(layer, anatomy.family.experts.experts)
-    return Point(module, "gate", c.ExpertRows(module, anatomy.top_k), dims)
+    return Point(module, "gate", ExpertRows(module, anatomy.top_k), dims)
 
 
 def _expert_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
     assert anatomy.family.experts is not None
     module = anatomy.part(layer, anatomy.family.experts.experts)
-    return Point(module, "output", c.ExpertWrites(module, anatomy.top_k), dims, inputs=(module,))
+    return Point(module, "output", ExpertWrites(module, anatomy.top_k, anatomy.residual_scale), dims, inputs=(module,))
 
 
 def _branch(which: str) -> Builder:

@@ -92,7 +92,7 @@ def shared(moe, x):
 
 def whole(moe, outputs, x):
     """What the MLP adds: all the experts' outputs, on the scale of the stream."""
-    return (outputs.sum(-2) + shared(moe, x)) * RESIDUAL_SCALE.get(moe.family.model_type, 1.0)
+    return outputs.sum(-2) + shared(moe, x) * RESIDUAL_SCALE.get(moe.family.model_type, 1.0)
 
 
 def experts_of(moe):
@@ -122,7 +122,7 @@ def outputs_by_hand(moe, neurons, index, weights):
         out = torch.einsum("bpsn,bpsdn->bpsd", neurons, experts.down_proj[index])
     else:
         out = torch.einsum("bpsn,bpsnd->bpsd", neurons, experts.down_proj[index]) + experts.down_proj_bias[index]
-    return (out * weights[..., None]).detach()
+    return (out * weights[..., None] * RESIDUAL_SCALE.get(moe.family.model_type, 1.0)).detach()
 
 
 def near(a, b, factor=2e-6):

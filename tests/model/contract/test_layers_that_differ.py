@@ -12,6 +12,7 @@ from innerworks.model import edits as edit
 from innerworks.model import metrics
 from innerworks.model.sites import Site
 
+pytestmark = pytest.mark.each_family
 DENSE_FIRST = [
     ("qwen2_moe", {"mlp_only_layers": [0]}),
     ("qwen3_moe", {"mlp_only_layers": [0]}),

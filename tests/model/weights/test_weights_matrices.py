@@ -138,7 +138,7 @@ def test_expert_matrices_give_the_captured_neurons_and_writes(family, folded):
             neurons = run[at.expert_neurons[layer]][0, position, slot]
             close(glu(module, gate, up), neurons, 1e-5)
             written = neurons @ weights.neuron_out(layer, **option) + weights.neuron_out_bias(layer, **option)
-            written = share[position, slot] * written
+            written = share[position, slot] * written * (1.0 if folded else weights.residual_scale)
             close(written, run[at.expert_out[layer]][0, position, slot], THROUGH_FLOAT32)
             one = weights.neuron(layer, 3, **option)
             close(one.gate, weights.gate(layer, **option)[:, 3])
