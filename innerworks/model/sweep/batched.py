@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from innerworks.model.batch import Batch
     from innerworks.model.metrics import Bound
     from innerworks.model.model import Model
+    from innerworks.model.sweep.ties import Ties
 
 __all__ = ["run_batched"]
 
 
 def run_batched(
-    model: Model, batch: Batch, variants: Sequence[Variant], bound: Bound, streams: dict[int, Tensor]
+    model: Model, batch: Batch, variants: Sequence[Variant], bound: Bound, streams: dict[int, Tensor], ties: Ties
 ) -> Tensor:
     """The metric of each variant, (variants, prompts). `streams` has the baseline's input of every beginning block."""
     order = sorted(range(len(variants)), key=lambda i: variants[i].begin)
@@ -36,6 +37,7 @@ def run_batched(
         standing = [e for e in model.resolved(()) if beginning(e.site, model.anatomy) >= variant.begin]
         for edit in [*standing, *variant.edits]:
             session.edit(edit, mine)
+    ties.watch(session, first, wide.mask)
     prepare = []
     if first != EVERYTHING:
         counts = [prompts * sum(v.begin <= layer for v in rows) for layer in range(model.n_layers + 1)]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from innerworks.model.edits.values import Edit
     from innerworks.model.metrics import Bound
     from innerworks.model.model import Model
+    from innerworks.model.sweep.ties import Ties
 
 __all__ = ["Suffix", "can_pack", "run_packed"]
 
@@ -63,6 +64,7 @@ def run_packed(
     bound: Bound,
     streams: dict[int, Tensor],
     keys: Sequence[tuple[Tensor, Tensor]],
+    ties: Ties,
 ) -> Tensor:
     """The metric of each variant on one (unpadded) prompt, whose number in the sweep is `row`."""
     import torch
@@ -81,6 +83,7 @@ def run_packed(
         for edit in suffix.variant.edits:
             session.edit(edit, range(number, number + 1))
     wide = pack.batch(prompt)
+    ties.watch(session, first, wide.mask)
     last = torch.tensor([tokens[-1] for tokens in pack.tokens], device=prompt.ids.device)
     logits = forward(
         model.anatomy,

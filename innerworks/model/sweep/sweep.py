@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from innerworks.errors import EditError, NonFiniteError, OutOfMemoryError
 from innerworks.model.edits.values import Edit
-from innerworks.model.sites import Site, at
+from innerworks.model.sites import Site
 from innerworks.model.sweep.baseline import Baseline, keys_of, run_baseline
 from innerworks.model.sweep.batched import run_batched
 from innerworks.model.sweep.packed import Suffix, run_packed
 from innerworks.model.sweep.plan import Limits, chunks, limits_for, row_bytes, suffixes
 from innerworks.model.sweep.progress import watching
 from innerworks.model.sweep.result import SweepInterrupted, SweepResult
+from innerworks.model.sweep.ties import Ties
 from innerworks.model.sweep.variants import Variant, can_be_nothing, changes_nothing, comes_too_late, for_row, prepare
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ class _Work:
     probing: bool = True
     """Whether a row without edits rides along in every forward."""
 
+    def __post_init__(self) -> None:
+        self.ties = Ties(self.model.anatomy)
+
     def run(self, metric: str, resume: SweepResult | None) -> SweepResult:
         """Baseline, skips, then forwards until every variant has its number."""
         question = (metric, tuple(prompt.ids for prompt in self.batch.prompts))
@@ -108,11 +112,8 @@ class _Work:
             if variant.key not in self.done and nothing:
                 self.done[variant.key] = baseline.values.clone()
                 skipped += 1
-        notes = self._near_ties(baseline)
         baseline.run.captured.clear()
-        result = SweepResult(
-            self.done, baseline.values, metric, skipped, plans=self.plans, notes=notes, question=question
-        )
+        result = SweepResult(self.done, baseline.values, metric, skipped, plans=self.plans, question=question)
         try:
             self._run_rest(baseline)
         except KeyboardInterrupt:
@@ -124,7 +125,7 @@ class _Work:
 
     def _finish(self, result: SweepResult) -> None:
         result.forwards, result.tokens, result.spread = self.forwards, self.tokens, self.spread
-        result.notes += self._doubts(result)
+        result.notes += self.ties.note + self._doubts(result)
 
     def _doubts(self, result: SweepResult) -> list[str]:
         """What speaks against the numbers: a row without edits that came out elsewhere, and NaN."""
@@ -151,7 +152,6 @@ class _Work:
         for variant in self.variants:
             if all(can_be_nothing(edit) for edit in variant.edits):
                 sites.update(dict.fromkeys(edit.site.whole for edit in variant.edits))
-        sites.update(dict.fromkeys(at.router[layer] for layer in self.model.anatomy.mixture_layers))
         room = self.limits.bytes // max(1, row_bytes(self.model, self.batch.width, 0) * len(self.batch))
         held = list(sites) if len(sites) < 20 * max(1, room) else []
         baseline = run_baseline(self.model, self.batch, self.bound, begins, held)
@@ -162,26 +162,6 @@ class _Work:
 
             raise NonFiniteError(first_nonfinite(self.model, self.batch))
         return baseline
-
-    def _near_ties(self, baseline: Baseline) -> list[str]:
-        """On a mixture of experts: how many routing decisions are too close to be sure of in another batch."""
-        anatomy = self.model.anatomy
-        if not anatomy.n_experts:
-            return []
-        close = total = 0
-        for layer in anatomy.mixture_layers:
-            if at.router[layer] not in baseline.run.captured:
-                continue
-            ranked = baseline.run[at.router[layer]].float().sort(-1, descending=True).values
-            margin = ranked[..., anatomy.top_k - 1] - ranked[..., anatomy.top_k]
-            real = self.batch.mask.bool().to(margin.device)
-            close += int(((margin < 1e-5) & real).sum())
-            total += int(real.sum())
-        return (
-            [f"{close} of {total} routing decisions are within 1e-5 of a tie: batching may re-route those."]
-            if close
-            else []
-        )
 
     # -- forwards -----------------------------------------------------------------------------------------------
 
@@ -230,7 +210,7 @@ class _Work:
             probe = [Variant("", (), chunk[0].begin)] if self.probing else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_batched(  # type: ignore[misc]
-                    self.model, self.batch, [*chunk, *probe], self.bound, baseline.streams
+                    self.model, self.batch, [*chunk, *probe], self.bound, baseline.streams, self.ties
                 ),
                 len(chunk),
             )
@@ -273,7 +253,7 @@ class _Work:
             probe = [Suffix(Variant("", (), chunk[0].variant.begin), longest)] if self.probing else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_packed(  # type: ignore[misc]
-                    self.model, prompt, row, [*chunk, *probe], self.bound, streams, keys
+                    self.model, prompt, row, [*chunk, *probe], self.bound, streams, keys, self.ties
                 ),
                 len(chunk),
             )
