@@ -32,7 +32,7 @@ NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss", "gpt_neo", "codegen", "xglm", "
 NO_SDPA |= {"falcon", "falcon_grouped", "falcon_sequential"}
 MOE = {"mixtral", "gpt_oss", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "deepseek_v2", "deepseek_v3"}
 MIXTURES = MOE | {"llama4_text"}
-"""Llama 4 does not show its experts one by one, only its router."""
+"""Llama 4 runs every expert on every token."""
 LATENT = {"deepseek_v2", "deepseek_v3"}
 """Keys and values are made of latent vectors: no matrix takes the stream to them."""
 NO_POSITION_IDS = {"bloom", "mpt"}

@@ -8,7 +8,8 @@ from innerworks.errors import SiteError
 from innerworks.model.anatomy.record import Fused
 from innerworks.model.sites import Site, pick
 from innerworks.model.taps import codecs as c
-from innerworks.model.taps.points import Point, point_of
+from innerworks.model.taps.point import Point
+from innerworks.model.taps.points import point_of
 
 if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
@@ -25,7 +26,9 @@ _PLACES = {
     "scores": "the input of the softmax inside",
     "pattern": "the output of the softmax inside",
     "router": "the router's linear map inside",
-    "gate": "the gated activation (_apply_gate) inside",
+    "chosen": "the choice of the largest scores (topk) inside",
+    "gate": "what the down projections are given inside",
+    "gate_everywhere": "what the down projections are given inside",
     "model": "the logits returned by",
 }
 
@@ -81,6 +84,12 @@ def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
         notes.append(f"After the post-norm {family.mlp_post}.")
     if isinstance(codec, c.NormScale):
         notes.append("sqrt(mean(x²) + ε), x centred first for a LayerNorm; writing it rescales the norm's output.")
+    if site.name in ("expert_out", "routed_out"):
+        notes.append("One expert's share: its weight times neurons·W_down; an edit adds what it changes to the sum.")
+    if site.name in ("expert_out", "expert_neurons"):
+        notes.append("Zero for tokens that the router did not send to the expert.")
+    if site.name == "router_index":
+        notes.append("Experts put here come with the weights that the router's own scores give them.")
     if site.name == "head_out":
         notes.append("Computed from z and the output projection; the heads sum to attn_out less the output bias.")
     if site.name in ("attn_out", "mlp_out") and (family.attn_writes or family.mlp_writes):

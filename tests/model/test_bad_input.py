@@ -170,9 +170,9 @@ def test_a_backend_that_forms_no_patterns():
             model.run(ids(2), capture=[f"{name}.1"])
 
 
-def test_experts_run_one_by_one():
+def test_experts_in_a_kernel_that_shows_no_neurons():
     module = build("mixtral")
-    module.config._experts_implementation = "eager"
+    module.config._experts_implementation = "deepgemm"
     with pytest.raises(BackendError, match=r"load the model with experts_implementation='grouped_mm'"):
         opened(module).run(ids(2), capture=[at.expert_neurons[1]])
 

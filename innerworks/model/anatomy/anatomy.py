@@ -82,6 +82,12 @@ class Anatomy:
         experts: Any = self.part(self.mixture_layers[0], self._experts.experts)
         return int(experts.down_proj.shape[1 if self._experts.transposed else 2])
 
+    @property
+    def d_shared(self) -> int:
+        """How many neurons the expert has that every token goes through."""
+        shared = self._experts.shared
+        return self.input_size(self.part(self.mixture_layers[0], f"{shared.path}.{shared.down}"))
+
     @cached_property
     def mixture_layers(self) -> list[int]:
         """The layers whose MLP is a mixture of experts."""
@@ -174,8 +180,10 @@ class Anatomy:
         """How long a dimension of a kind of site's tensor is."""
         if dim == "d_head" and kind in ("v", "z"):
             return int(self.d_value)
-        if dim == "neuron" and kind == "expert_neurons":
+        if dim == "neuron" and kind in ("expert_neurons", "routed_neurons"):
             return int(self.d_expert)
+        if dim == "neuron" and kind == "shared_neurons":
+            return int(self.d_shared)
         known: dict[str, int] = {
             "layer": self.n_layers,
             "d": self.d_model,

@@ -11,14 +11,16 @@ if TYPE_CHECKING:
 
 __all__ = ["missing_in_layer", "missing_kinds"]
 
-EXPERTS = ("router", "router_weights", "router_index", "expert_neurons", "expert_out")
+WRITES = ("expert_out", "routed_out", "shared_out")
+SHARED = ("shared_neurons", "shared_out")
+EXPERTS = ("router", "router_weights", "router_index", "expert_neurons", "routed_neurons", "expert_out", "routed_out")
 NEURONS = ("neuron_pre", "neurons", "gate")
 
 
 def missing_in_layer(anatomy: Anatomy, kind: str, layer: int) -> str | None:
     """Why one layer does not have a kind of site that others have; None where it has."""
     mixture = layer in anatomy.mixture_layers
-    if kind in EXPERTS and not mixture:
+    if kind in EXPERTS + SHARED and not mixture:
         return f"its MLP is dense; layers {_listed(anatomy.mixture_layers)} are mixtures of experts"
     if kind in NEURONS and mixture:
         return f"its neurons are in experts; layers {_listed(anatomy.dense_layers)} are dense"
@@ -48,9 +50,11 @@ def missing_kinds(anatomy: Anatomy) -> list[tuple[str, str]]:
         out += [(f"{x}_rot", f"it has no rotary embedding, so it would equal at.{x}") for x in "qk"]
     if not anatomy.mixture_layers:
         why = "its record describes no experts" if family.guessed else "it is not a mixture of experts"
-        out += [(kind, why) for kind in EXPERTS]
-    elif family.experts is not None and family.experts.unseen:
-        out += [(kind, family.experts.unseen) for kind in EXPERTS[1:]]
+        out += [(kind, why) for kind in EXPERTS + SHARED]
+    elif family.mlp_post is not None:
+        out += [(kind, "what its experts give is normed before it is added to the stream") for kind in WRITES]
+    if anatomy.mixture_layers and family.experts is not None and family.experts.shared is None:
+        out += [(kind, "no expert of its mixtures is shared by all tokens") for kind in SHARED]
     if not anatomy.dense_layers:
         out += [(kind, "its neurons are in experts: see at.expert_neurons") for kind in NEURONS]
     elif family.up is None:

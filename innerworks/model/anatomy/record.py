@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from innerworks.errors import AnatomyError
 
-__all__ = ["Case", "Experts", "Family", "Fused", "Latent", "NormKind", "Part", "Refusal", "Setting", "Split"]
+__all__ = ["Case", "Experts", "Family", "Fused", "Latent", "NormKind", "Part", "Refusal", "Setting", "Shared", "Split"]
 
 NormKind = Literal["layer", "layer_plus_one", "rms", "rms_plus_one"]
 FusedLayout = Literal["blocks", "per_head", "per_group", "shards_of_qvk"]
@@ -84,15 +84,27 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """The expert of a mixture that every token goes through: its paths inside a block, and its gate's if it has one."""
+
+    path: str
+    gate: str | None = None
+    down: str = "down_proj"
+
+
+@dataclass(frozen=True, slots=True)
 class Experts:
-    """A mixture of experts: where its router and its experts are, and how one expert's gate and up rows lie."""
+    """A mixture of experts: where its router and its experts are, and how one expert's gate and up rows lie.
+
+    `everywhere` is for experts that all run on every token, on inputs that the router has scaled.
+    """
 
     router: str
     experts: str
     interleaved: bool = False
     transposed: bool = False
-    unseen: str | None = None
-    """Why the experts' weights, neurons and outputs cannot be told apart, where they cannot."""
+    shared: Shared | None = None
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

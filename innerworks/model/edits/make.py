@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from innerworks.errors import EditError
 from innerworks.model.edits import values as v
@@ -18,6 +18,7 @@ __all__ = [
     "add",
     "call",
     "freeze",
+    "freeze_routing",
     "knockout",
     "mean",
     "noise",
@@ -70,6 +71,21 @@ def freeze(site: Site | str, run: Any) -> v.Freeze:
     place = at(site)
     tensor, layered = _values(place, run)
     return v.Freeze(place, value=tensor, layered=layered)
+
+
+def freeze_routing(run: Any, *, weights: Literal["frozen", "live"] = "frozen") -> list[v.Freeze]:
+    """Send every token to the experts it went to in `run`, whatever else is edited; one edit for each place.
+
+    With `weights="live"` the experts are frozen and their weights are what the router gives them now. Without this
+    edit the router decides anew from the edited stream.
+    """
+    if weights not in ("frozen", "live"):
+        raise EditError(f"weights={weights!r}: use 'frozen' or 'live'.")
+    layers = tuple(run.anatomy.mixture_layers)
+    if not layers:
+        raise EditError(f"{run.anatomy.family.model_type} has no routing to freeze: it is not a mixture of experts.")
+    places = [at.router_index] if weights == "live" else [at.router_index, at.router_weights]
+    return [freeze(place[layer], run) for layer in layers for place in places]
 
 
 def mean(site: Site | str, source: Any, over: tuple[str, ...] = ("batch",)) -> v.Mean:

@@ -35,6 +35,8 @@ _HEADS = ("batch", "pos", "head", "d_head")
 _KV = ("batch", "pos", "kv_head", "d_head")
 _EDGES = ("batch", "head", "query", "key")
 _NEURONS = ("batch", "pos", "neuron")
+_EXPERTS = ("batch", "pos", "expert")
+_SLOTS = ("batch", "pos", "slot")
 _SCALE = ("batch", "pos")
 
 _ROWS = (
@@ -64,11 +66,15 @@ _ROWS = (
     Kind("neuron_pre", _NEURONS, "neurons before the non-linearity (gated: the linear branch)", unit="neuron"),
     Kind("gate", _NEURONS, "the gate branch before its non-linearity (gated MLPs)", unit="neuron"),
     Kind("neurons", _NEURONS, "neurons as the down projection reads them", unit="neuron"),
-    Kind("router", ("batch", "pos", "expert"), "the router's logits (mixture of experts)", unit="expert"),
-    Kind("router_weights", ("batch", "pos", "slot"), "the weights of the chosen experts", unit="slot"),
-    Kind("router_index", ("batch", "pos", "slot"), "which experts were chosen", unit="slot"),
-    Kind("expert_neurons", ("batch", "pos", "slot", "neuron"), "neurons of each chosen expert", unit="slot"),
-    Kind("expert_out", ("batch", "pos", "slot", "d"), "each chosen expert's weighted output", unit="slot"),
+    Kind("router", _EXPERTS, "the router's logits (mixture of experts)", unit="expert"),
+    Kind("router_weights", _SLOTS, "the weights of the chosen experts", unit="slot"),
+    Kind("router_index", _SLOTS, "which experts were chosen", unit="slot"),
+    Kind("expert_neurons", (*_EXPERTS, "neuron"), "each expert's neurons; 0 where it did not run", unit="expert"),
+    Kind("expert_out", (*_EXPERTS, "d"), "what each expert adds to the stream; 0 where it did not run", unit="expert"),
+    Kind("routed_neurons", (*_SLOTS, "neuron"), "the neurons of each chosen expert", unit="slot"),
+    Kind("routed_out", (*_SLOTS, "d"), "what each chosen expert adds to the stream", unit="slot"),
+    Kind("shared_neurons", _NEURONS, "the neurons of the expert that every token goes through", unit="neuron"),
+    Kind("shared_out", _STREAM, "what the expert that every token goes through adds to the stream"),
     Kind("logits", ("batch", "pos", "vocab"), "the model's output", layered=False),
     Kind("module", (), "any module's input or output, by its path", layered=False),
 )

@@ -14,37 +14,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import BackendError
+from innerworks.model.taps.function_watch import function_watch
 from innerworks.model.taps.patched import Patches
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["AttentionTap", "function_watch"]
+__all__ = ["AttentionTap"]
 
 _NAME = "innerworks"
 Process = Callable[[str, "Tensor"], "Tensor"]
-
-
-def function_watch(functions: frozenset[Any], handle: Callable[..., Any]) -> Any:
-    """A mode under which calls of these torch functions go through `handle(function, args, kwargs)`."""
-    return _watch_class()(functions, handle)
-
-
-@cache
-def _watch_class() -> Any:
-    from torch.overrides import TorchFunctionMode
-
-    class Watch(TorchFunctionMode):
-        def __init__(self, functions: frozenset[Any], handle: Callable[..., Any]) -> None:
-            self.functions = functions
-            self.handle = handle
-
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if func in self.functions:
-                return self.handle(func, args, kwargs or {})
-            return func(*args, **(kwargs or {}))
-
-    return Watch
 
 
 @cache

@@ -1,9 +1,15 @@
-"""How the tensors inside a mixture of experts become sites' tensors, and back."""
+"""How the tensors inside a mixture of experts become sites' tensors, and back.
+
+A token is given to a few experts, its *slots*. `routed_neurons` and `routed_out` are laid out by slot, as the model
+computes them; `expert_neurons` and `expert_out` by expert, zero where an expert was not given the token.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from innerworks.errors import EditError
 from innerworks.model.taps.codecs import Codec
 
 if TYPE_CHECKING:
@@ -11,10 +17,10 @@ if TYPE_CHECKING:
 
     from innerworks.model.taps.session import Session
 
-__all__ = ["ExpertRows", "ExpertWrites"]
+__all__ = ["ByExpert", "GatedShare", "RoutedNeurons", "RoutedWrites", "WritesByExpert"]
 
 
-class ExpertRows(Codec):
+class RoutedNeurons(Codec):
     """(rows·positions·slots, n) in some order of experts, seen as (rows, positions, slots, n)."""
 
     def __init__(self, experts: Any, slots: int) -> None:
@@ -34,11 +40,49 @@ class ExpertRows(Codec):
         return flat if order is None else flat[order]
 
 
-class ExpertWrites(Codec):
+class ByExpert(Codec):
+    """The neurons of some experts, (rows, positions, experts, n); those of tokens they were not given cannot be set."""
+
+    def __init__(self, routed: RoutedNeurons, experts: Sequence[int]) -> None:
+        self.routed = routed
+        self.shown = tuple(experts)
+
+    def narrowed(self, experts: Sequence[int]) -> ByExpert:
+        """The same for fewer experts."""
+        return ByExpert(self.routed, experts)
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """Each slot's neurons at its expert."""
+        by_slot = self.routed.read(raw, session)
+        places = self._places(by_slot, session)
+        shape = (*by_slot.shape[:2], len(self.shown) + 1, by_slot.shape[-1])
+        return by_slot.new_zeros(shape).scatter(2, places, by_slot)[:, :, :-1]
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """Each expert's neurons at its slot."""
+        by_slot = self.routed.read(raw, session)
+        places = self._places(by_slot, session)
+        padded = _cat([new.to(by_slot.dtype), by_slot.new_zeros(*new.shape[:2], 1, new.shape[-1])], 2)
+        changed = padded.gather(2, places).where(places < len(self.shown), by_slot)
+        return self.routed.write(raw, by_slot, changed, session)
+
+    def _places(self, by_slot: Tensor, session: Session) -> Tensor:
+        """Where each slot's expert is among those shown; past the last where it is not."""
+        chosen = session.scratch[id(self.routed.experts)][0].reshape(by_slot.shape[:3])
+        return _places_among(chosen, self.shown).unsqueeze(-1).expand_as(by_slot)
+
+
+class _Edited:
+    """What experts write after edits in this pass: by slot, and by expert where that was edited."""
+
+    def __init__(self) -> None:
+        self.by_slot: Tensor | None = None
+        self.by_expert: dict[int, Tensor] = {}
+
+
+class RoutedWrites(Codec):
     """The experts' summed output, seen as what each chosen expert adds: weight · (neurons·W_down + bias), on the
     scale of the stream."""
-
-    derived = True
 
     def __init__(self, experts: Any, slots: int, scale: float) -> None:
         self.experts = experts
@@ -47,29 +91,166 @@ class ExpertWrites(Codec):
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """(rows, positions, slots, d)."""
-        chosen, weights, neurons = session.scratch[id(self.experts)]
-        order = session.expert_orders[id(self.experts)]
-        in_order = neurons if order is None else neurons[order.argsort()]
-        ids = chosen.reshape(-1)
-        out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
-        for expert in ids.unique().tolist():
-            mine = ids == expert
-            down = self.experts.down_proj[expert]
-            written = in_order[mine] @ (down if self.experts.is_transposed else down.T)
-            if self.experts.has_bias:
-                written = written + self.experts.down_proj_bias[expert]
-            out[mine] = written.to(out.dtype)
-        out = out * weights.reshape(-1, 1).to(out.dtype)
-        out = out if self.scale == 1.0 else out * self.scale
-        return out.reshape(session.entries, -1, self.slots, raw.shape[-1])
+        edited = self._edited(session)
+        out = self._made(raw, session) if edited.by_slot is None else edited.by_slot
+        if edited.by_expert:
+            chosen = self._chosen(session)
+            self._refuse_twins(chosen)
+            for expert, values in edited.by_expert.items():
+                out = values.unsqueeze(2).where((chosen == expert).unsqueeze(-1), out)
+        return out
 
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
         """Add up what changed."""
+        edited = self._edited(session)
+        edited.by_slot = new
+        for expert, values in edited.by_expert.items():
+            mine = (self._chosen(session) == expert).unsqueeze(-1)
+            edited.by_expert[expert] = new.where(mine, 0.0).sum(2).where(mine.any(2), values)
+        return self._added(raw, old, new)
+
+    def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
+        """Every expert's write reaches the sum the same way."""
+        shaped = gradient.reshape(session.entries, -1, 1, gradient.shape[-1])
+        shaped = shaped if self.scale == 1.0 else shaped / self.scale
+        return shaped.expand(*shaped.shape[:2], self.units, shaped.shape[-1])
+
+    @property
+    def units(self) -> int:
+        """How many writes are seen side by side."""
+        return self.slots
+
+    def _edited(self, session: Session) -> _Edited:
+        found: _Edited = session.scratch.setdefault(("writes", id(self.experts)), _Edited())
+        return found
+
+    def _chosen(self, session: Session) -> Tensor:
+        chosen: Tensor = session.scratch[id(self.experts)][0]
+        return chosen.reshape(session.entries, -1, self.slots)
+
+    def _made(self, raw: Tensor, session: Session) -> Tensor:
+        """What the model makes of the neurons, by slot."""
+        ids = self._chosen(session).reshape(-1)
+        out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
+        for expert in sorted(set(ids.tolist())):
+            mine = ids == expert
+            out[mine] = self._written(expert, mine, raw, session)
+        return out.reshape(session.entries, -1, self.slots, raw.shape[-1])
+
+    def _written(self, expert: int, mine: Tensor, raw: Tensor, session: Session) -> Tensor:
+        """What one expert writes for the slots that are its own."""
+        _, weights, neurons = session.scratch[id(self.experts)]
+        order = session.expert_orders[id(self.experts)]
+        rows = neurons[mine] if order is None else neurons[order.argsort()[mine]]
+        down = self.experts.down_proj[expert]
+        out: Tensor = rows @ (down if self.experts.is_transposed else down.T)
+        if self.experts.has_bias:
+            out = out + self.experts.down_proj_bias[expert]
+        if getattr(self.experts, "has_post_expert_norm", False):
+            out = self.experts.post_expert_norm(out)
+        out = out.to(raw.dtype) * weights.reshape(-1, 1)[mine].to(raw.dtype)
+        return out if self.scale == 1.0 else out * self.scale
+
+    def _added(self, raw: Tensor, old: Tensor, new: Tensor) -> Tensor:
         change = (new - old).sum(-2)
         return raw + (change if self.scale == 1.0 else change / self.scale).reshape(raw.shape)
 
+    @staticmethod
+    def _refuse_twins(chosen: Tensor) -> None:
+        ordered = chosen.sort(-1).values
+        if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
+            raise EditError(
+                "an expert stands in two slots of one token, so its output by number (expert_out) and by slot "
+                "(routed_out) are not the same thing: name them one way."
+            )
+
+
+class WritesByExpert(RoutedWrites):
+    """What some experts add, (rows, positions, experts, d); what is put where one was not given the token counts."""
+
+    def __init__(self, experts: Any, slots: int, scale: float, shown: Sequence[int]) -> None:
+        super().__init__(experts, slots, scale)
+        self.shown = tuple(shown)
+
+    def narrowed(self, experts: Sequence[int]) -> WritesByExpert:
+        """The same for fewer experts."""
+        return WritesByExpert(self.experts, self.slots, self.scale, experts)
+
+    @property
+    def units(self) -> int:
+        """How many experts are seen."""
+        return len(self.shown)
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """Zero where an expert was not given the token."""
+        chosen, edited = self._chosen(session), self._edited(session)
+        out: Tensor = raw.new_zeros(*chosen.shape[:2], len(self.shown), raw.shape[-1])
+        for place, expert in enumerate(self.shown):
+            mine = chosen == expert
+            if expert in edited.by_expert:
+                out[:, :, place] = edited.by_expert[expert]
+            elif edited.by_slot is not None:
+                out[:, :, place] = edited.by_slot.where(mine.unsqueeze(-1), 0.0).sum(2)
+            elif mine.any():
+                flat = mine.reshape(-1)
+                token = flat.nonzero().reshape(-1) // self.slots
+                one = raw.new_zeros(flat.shape[0] // self.slots, raw.shape[-1])
+                one = one.index_add(0, token, self._written(expert, flat, raw, session))
+                out[:, :, place] = one.reshape(out.shape[0], -1, out.shape[-1])
+        return out
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """Add up what changed."""
+        edited = self._edited(session)
+        for place, expert in enumerate(self.shown):
+            edited.by_expert[expert] = new[:, :, place]
+        return self._added(raw, old, new)
+
+
+class GatedShare(Codec):
+    """The MLP's output, seen as what its shared expert adds: gate · (neurons·W_down), on the scale of the stream."""
+
+    derived = True
+
+    def __init__(self, down: Any, gate: Any, scale: float) -> None:
+        self.down = down
+        self.gate = gate
+        self.scale = scale
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """(rows, positions, d)."""
+        import torch
+
+        linear = torch.nn.functional.linear
+        share = linear(session.scratch[id(self.gate)], self.gate.weight, self.gate.bias).sigmoid()
+        out = share * linear(session.scratch[id(self.down)], self.down.weight, self.down.bias)
+        out = out.reshape(session.entries, -1, raw.shape[-1])
+        return out if self.scale == 1.0 else out * self.scale
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """Add what changed."""
+        change = new - old
+        return raw + (change if self.scale == 1.0 else change / self.scale).reshape(raw.shape)
+
     def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
-        """Every chosen expert's write reaches the sum the same way."""
-        shaped = gradient.reshape(session.entries, -1, 1, gradient.shape[-1])
-        shaped = shaped if self.scale == 1.0 else shaped / self.scale
-        return shaped.expand(*shaped.shape[:2], self.slots, shaped.shape[-1])
+        """The shared expert's write reaches the stream as the sum does."""
+        shaped = gradient.reshape(session.entries, -1, gradient.shape[-1])
+        return shaped if self.scale == 1.0 else shaped / self.scale
+
+
+def _places_among(chosen: Tensor, shown: tuple[int, ...]) -> Tensor:
+    """For each number in `chosen`, where it is in `shown`; the length of `shown` where it is not there."""
+    import torch
+
+    places = torch.full_like(chosen, len(shown))
+    if shown == tuple(range(len(shown))):
+        return chosen.where(chosen < len(shown), places)
+    for place, expert in enumerate(shown):
+        places = places.masked_fill(chosen == expert, place)
+    return places
+
+
+def _cat(parts: list[Tensor], dim: int) -> Tensor:
+    import torch
+
+    return torch.cat(parts, dim)

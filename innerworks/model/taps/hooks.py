@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import BackendError, SiteError
-from innerworks.model.taps.attention import function_watch
+from innerworks.errors import SiteError
+from innerworks.model.taps.expert_hooks import (
+    hook_choice,
+    hook_neurons,
+    hook_neurons_everywhere,
+    hook_router,
+    remember_choice,
+    remember_routes,
+)
 from innerworks.model.taps.patched import Patches, first_input, with_first_input
-from innerworks.model.taps.points import Place, Point
+from innerworks.model.taps.point import Need, Place, Point
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,16 +24,18 @@ if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
     from innerworks.model.taps.session import Action, Session
 
-__all__ = ["HOOKS", "clip_in_the_projections", "remember_inputs"]
+__all__ = ["HOOKS", "clip_in_the_projections", "remember"]
 
 
-def remember_inputs(session: Session, patches: Patches, modules: list[Any]) -> None:
-    """Keep what these modules are given: codecs need it beside the tensor they read."""
-    for module in modules:
-        if hasattr(module, "_apply_gate"):
-            _remember_expert_inputs(session, patches, module)
+def remember(session: Session, patches: Patches, needs: Iterable[Need]) -> None:
+    """Keep what codecs need beside the tensor they read."""
+    for need in needs:
+        if need.what == "routes":
+            remember_routes(session, patches, need.module)
+        elif need.what == "choice":
+            remember_choice(session, patches, need.module)
         else:
-            patches.pre_hook(module, _remember_input(session, module))
+            patches.pre_hook(need.module, _remember_input(session, need.module))
 
 
 def _remember_input(session: Session, module: Any) -> Callable[..., None]:
@@ -34,41 +43,6 @@ def _remember_input(session: Session, module: Any) -> Callable[..., None]:
         session.scratch[id(module)] = args[0]
 
     return hook
-
-
-def _remember_expert_inputs(session: Session, patches: Patches, experts: Any) -> None:
-    """Keep which experts were chosen, with what weights, and their neurons."""
-    _watch_order(session, patches, experts)
-
-    def around(original: Callable[..., Any], gate_up: Tensor) -> Tensor:
-        out: Tensor = original(gate_up)
-        chosen, weights = session.scratch[id(experts)][:2]
-        session.scratch[id(experts)] = (chosen, weights, out)
-        return out
-
-    patches.wrap(experts, "_apply_gate", around)
-
-
-def _watch_order(session: Session, patches: Patches, experts: Any) -> None:
-    """Know in which order the experts' rows will come: by expert when grouped, by token otherwise."""
-    how = experts.config._experts_implementation
-    if how not in ("grouped_mm", "batched_mm"):
-        raise BackendError(
-            f"experts run one by one under experts_implementation={how!r}, so their neurons cannot be put in token "
-            "order: load the model with experts_implementation='grouped_mm'."
-        )
-
-    def hook(_: Any, args: Any, kwargs: Any) -> None:
-        import torch
-
-        given = dict(zip(("hidden_states", "top_k_index", "top_k_weights"), args, strict=False))
-        chosen = given.get("top_k_index", kwargs.get("top_k_index", kwargs.get("router_indices")))
-        weights = given.get("top_k_weights", kwargs.get("top_k_weights", kwargs.get("routing_weights")))
-        session.scratch[id(experts)] = (chosen, weights)
-        grouped = how == "grouped_mm"
-        session.expert_orders[id(experts)] = torch.sort(chosen.reshape(-1))[1] if grouped else None
-
-    patches.pre_hook(experts, hook)
 
 
 def clip_in_the_projections(patches: Patches, anatomy: Anatomy, layer: int) -> None:
@@ -152,33 +126,13 @@ def _hook_model(session: Session, patches: Patches, point: Point, actions: list[
     patches.post_hook(point.module, hook)
 
 
-def _hook_router(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
-    import torch
-
-    def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        def linear(function: Any, inner: Any, options: Any) -> Any:
-            return session.process(actions, function(*inner, **options))
-
-        with function_watch(frozenset((torch.nn.functional.linear,)), linear):
-            return original(*args, **kwargs)
-
-    patches.wrap(point.module, "forward", around)
-
-
-def _hook_gate(session: Session, patches: Patches, point: Point, actions: list[Action]) -> None:
-    _watch_order(session, patches, point.module)
-
-    def around(original: Callable[..., Any], gate_up: Tensor) -> Tensor:
-        return session.process(actions, original(gate_up))
-
-    patches.wrap(point.module, "_apply_gate", around)
-
-
 HOOKS: dict[Place, Callable[[Session, Patches, Point, list[Action]], None]] = {
     "input": _hook_input,
     "in_place": _hook_in_place,
     "output": _hook_output,
     "model": _hook_model,
-    "router": _hook_router,
-    "gate": _hook_gate,
+    "router": hook_router,
+    "chosen": hook_choice,
+    "gate": hook_neurons,
+    "gate_everywhere": hook_neurons_everywhere,
 }

@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from innerworks.model.anatomy.record import Fused, Part
 from innerworks.model.sites import Site
 from innerworks.model.taps import codecs as c
-from innerworks.model.taps.expert_codecs import ExpertRows, ExpertWrites
+from innerworks.model.taps.expert_points import EXPERT_BUILDERS
+from innerworks.model.taps.point import Builder, Need, Place, Point
 
 if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
 
-__all__ = ["Place", "Point", "point_of"]
-
-Place = Literal[
-    "input", "output", "in_place", "q_rot", "k_rot", "scores", "pattern", "router", "chosen", "gate", "model"
-]
-
-
-@dataclass(frozen=True)
-class Point:
-    """A tensor the model works on: a module, which of its tensors, and how the site's tensor is made of it.
-
-    `inputs` lists modules whose input has to be at hand to read it (a post-norm's, the output projection's).
-    """
-
-    module: Any
-    place: Place
-    codec: c.Codec
-    dims: tuple[str, ...]
-    element: int = 0
-    inputs: tuple[Any, ...] = ()
-    written_over: bool = False
-    """Whether the model goes on to change this very tensor in place."""
-
-    @property
-    def key(self) -> tuple[int, Place, int]:
-        """Points with equal keys are one tensor."""
-        return (id(self.module), self.place, self.element)
+__all__ = ["point_of"]
 
 
 def point_of(site: Site, anatomy: Anatomy) -> Point:
@@ -78,9 +52,6 @@ def _projection(site: Site, anatomy: Anatomy, layer: int) -> Point:
     return Point(module, "output", c.Heads(heads), site.kind.dims)
 
 
-Builder = Callable[["Anatomy", int, tuple[str, ...]], Point]
-
-
 def _part(place: Place, path: Callable[[Any], str | None], codec: Callable[[Anatomy], c.Codec]) -> Builder:
     def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
         found = path(anatomy.family)
@@ -107,7 +78,7 @@ def _norm_scale(norm: Callable[[Anatomy, int], Any]) -> Builder:
         module = norm(anatomy, layer)
         family = anatomy.family
         codec = c.NormScale(module, family.norm.startswith("layer"), family.norm_eps)
-        return Point(module, "output", codec, dims, inputs=(module,))
+        return Point(module, "output", codec, dims, needs=(Need(module),))
 
     return build
 
@@ -118,8 +89,8 @@ def _head_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
     post = None if family.attn_post is None else anatomy.part(layer, family.attn_post)
     offset = 1.0 if family.norm == "rms_plus_one" else 0.0
     codec = c.HeadWrites(out, anatomy.n_heads, anatomy.residual_scale, post, offset)
-    inputs = (out,) if post is None else (out, post)
-    return Point(anatomy.part(layer, family.attn_contribution), "output", codec, dims, inputs=inputs)
+    needs = (Need(out),) if post is None else (Need(out), Need(post))
+    return Point(anatomy.part(layer, family.attn_contribution), "output", codec, dims, needs=needs)
 
 
 def _mlp_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
@@ -148,27 +119,6 @@ def _attention(place: Place, codec: Callable[[Anatomy, int], c.Codec]) -> Builde
 
 def _hidden(anatomy: Anatomy, layer: int) -> c.Codec:
     return c.Hidden()
-
-
-def _router(place: Place, element: int) -> Builder:
-    def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-        assert anatomy.family.experts is not None
-        module = anatomy.part(layer, anatomy.family.experts.router)
-        return Point(module, place, c.Tokens(), dims, element)
-
-    return build
-
-
-def _expert_neurons(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-    assert anatomy.family.experts is not None
-    module = anatomy.part(layer, anatomy.family.experts.experts)
-    return Point(module, "gate", ExpertRows(module, anatomy.top_k), dims)
-
-
-def _expert_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-    assert anatomy.family.experts is not None
-    module = anatomy.part(layer, anatomy.family.experts.experts)
-    return Point(module, "output", ExpertWrites(module, anatomy.top_k, anatomy.residual_scale), dims, inputs=(module,))
 
 
 def _branch(which: str) -> Builder:
@@ -209,10 +159,6 @@ _BUILDERS: dict[str, Builder] = {
     "neuron_pre": _branch("up"),
     "gate": _branch("gate"),
     "neurons": _part("input", lambda f: f.down, _tokens),
-    "router": _router("router", 0),
-    "router_weights": _router("output", 1),
-    "router_index": _router("output", 2),
-    "expert_neurons": _expert_neurons,
-    "expert_out": _expert_out,
+    **EXPERT_BUILDERS,
     "logits": _top("model", lambda a: a.module),
 }

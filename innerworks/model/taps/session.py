@@ -18,10 +18,12 @@ from innerworks.model.sites import Edge, Site
 from innerworks.model.taps.attention import AttentionTap
 from innerworks.model.taps.blind_queries import refuse_blind_queries
 from innerworks.model.taps.codecs import Codec, Sinks
-from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember_inputs
+from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember
 from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, index_of
+from innerworks.model.taps.narrowing import narrow
 from innerworks.model.taps.patched import Patches
-from innerworks.model.taps.points import Place, Point, point_of
+from innerworks.model.taps.point import Place, Point
+from innerworks.model.taps.points import point_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,8 +48,11 @@ class Action:
     reader: Callable[[Tensor], None] | None = None
     keep_graph: bool = False
     columns: dict[str, Columns] = field(default_factory=dict)
+    selects: bool = True
     fired: bool = False
     whole: bool = False
+    here: Site | None = None
+    """The site as it is numbered in a tensor that shows only some units."""
 
 
 @dataclass
@@ -69,7 +74,7 @@ class Session:
         self.entries = layout.rows if layout.packed is None else 1
         self.window = Window(0, width)
         self.actions: list[Action] = []
-        self.scratch: dict[int, Any] = {}
+        self.scratch: dict[Any, Any] = {}
         self.expert_orders: dict[int, Tensor | None] = {}
         self.kept: dict[int, Tensor] = {}
         self.may_stop = False
@@ -93,6 +98,7 @@ class Session:
         self._add(Action(edit.site, point, edit=edit, rows=rows), True)
 
     def _add(self, action: Action, select: bool) -> Action:
+        action.selects = select
         if select:
             action.columns = self._columns(action.site)
         action.whole = not action.columns and action.site.unit is None and action.site.basis is None
@@ -299,7 +305,8 @@ class Session:
                 f"{action.site} selects positions, and this module gives {tuple(values.shape)} where the second "
                 f"dimension would have to be the {self.window.width} positions: take it whole."
             )
-        return index_of(action.site, dims, values.shape, self.layout, rows, action.columns, windows, values.device)
+        site = action.here or action.site
+        return index_of(site, dims, values.shape, self.layout, rows, action.columns, windows, values.device)
 
     def _done(self, actions: Sequence[Action]) -> None:
         if self.may_stop:
@@ -329,6 +336,10 @@ class Session:
 
     def install(self, patches: Patches) -> None:
         """Put the hooks on the model; `patches` takes them off."""
+        narrow(self.actions, self.anatomy)
+        # What was chosen is known after every edit of it, so it is the first to be watched: the last to be told.
+        needs = list(dict.fromkeys(need for action in self.actions for need in action.point.needs))
+        remember(self, patches, [need for need in needs if need.what == "choice"])
         groups: dict[tuple[int, Place, int], list[Action]] = {}
         for action in self.actions:
             groups.setdefault(action.point.key, []).append(action)
@@ -347,8 +358,7 @@ class Session:
                 HOOKS[point.place](self, patches, point, actions)
         for by_place in attention.values():
             self._install_attention(patches, by_place)
-        modules = {id(module): module for action in self.actions for module in action.point.inputs}
-        remember_inputs(self, patches, list(modules.values()))
+        remember(self, patches, [need for need in needs if need.what != "choice"])
 
     def _install_attention(self, patches: Patches, by_place: dict[str, list[Action]]) -> None:
         module = next(iter(by_place.values()))[0].point.module

@@ -20,7 +20,16 @@ DENSE_FIRST = [
     ("deepseek_v3", {"first_k_dense_replace": 1, "rope_interleave": False}),
     ("llama4_text", {"moe_layers": [1, 2], "use_qk_norm": False}),
 ]
-IN_EXPERTS = ("router", "router_weights", "router_index", "expert_neurons", "expert_out")
+IN_EXPERTS = (
+    "router",
+    "router_weights",
+    "router_index",
+    "expert_neurons",
+    "expert_out",
+    "routed_neurons",
+    "routed_out",
+)
+IN_EXPERTS += ("shared_neurons", "shared_out")
 IN_DENSE = ("neuron_pre", "gate", "neurons")
 
 

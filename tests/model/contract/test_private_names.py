@@ -36,10 +36,10 @@ def test_families_keep_their_eager_function_in_their_module():
 def test_experts_pass_through_one_gate():
     for family in MOE:
         experts = [m for m in module_of(family).modules() if hasattr(m, "_apply_gate")]
-        assert experts, f"taps/hooks.py reads the neurons of {family}'s experts in `_apply_gate`"
+        assert experts, f"taps/expert_hooks.py reads the neurons of {family}'s experts in `_apply_gate`"
         for one in experts:
             known = {"grouped_mm", "batched_mm", "eager", None}
-            assert one.config._experts_implementation in known, "taps/hooks.py knows the order of these"
+            assert one.config._experts_implementation in known, "taps/expert_hooks.py knows the order of these"
 
 
 def test_a_cache_can_be_filled_with_keys_and_values():

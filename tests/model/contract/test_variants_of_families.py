@@ -39,7 +39,8 @@ def test_variants_keep_the_contract(family, backend, changes):
     for name in names(model):
         assert reads(model, place(name)), name
         one_expert = name == "router_weights" and changes.get("num_experts_per_tok") == 1
-        assert writes(model, place(name)), name
+        all_chosen = name == "router_index" and model.anatomy.top_k == model.anatomy.n_experts
+        assert writes(model, place(name)) or all_chosen, name  # in another order they are the same experts
         assert differentiates(model, place(name)) or name == "router_index" or one_expert, name
     sites = everywhere(model)
     run = model.run(prompt(), capture=sites)

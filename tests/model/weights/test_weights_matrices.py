@@ -135,11 +135,11 @@ def test_expert_matrices_give_the_captured_neurons_and_writes(family, folded):
             option = {"expert": chosen[position, slot].item(), "folded": folded}
             up = x[0, position] @ weights.neuron_in(layer, **option) + weights.neuron_in_bias(layer, **option)
             gate = x[0, position] @ weights.gate(layer, **option) + weights.gate_bias(layer, **option)
-            neurons = run[at.expert_neurons[layer]][0, position, slot]
+            neurons = run[at.routed_neurons[layer]][0, position, slot]
             close(glu(module, gate, up), neurons, 1e-5)
             written = neurons @ weights.neuron_out(layer, **option) + weights.neuron_out_bias(layer, **option)
             written = share[position, slot] * written * (1.0 if folded else weights.residual_scale)
-            close(written, run[at.expert_out[layer]][0, position, slot], THROUGH_FLOAT32)
+            close(written, run[at.routed_out[layer]][0, position, slot], THROUGH_FLOAT32)
             one = weights.neuron(layer, 3, **option)
             close(one.gate, weights.gate(layer, **option)[:, 3])
             close(one.read, weights.neuron_in(layer, **option)[:, 3])

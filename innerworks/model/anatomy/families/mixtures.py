@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from innerworks.model.anatomy.families.llama_kin import granite, llama
-from innerworks.model.anatomy.record import Case, Experts, Latent, Refusal, Setting, Split
+from innerworks.model.anatomy.record import Case, Experts, Latent, Refusal, Setting, Shared, Split
 
 __all__ = ["FAMILIES"]
 
@@ -34,9 +34,14 @@ gpt_oss = replace(
 
 _ROUTED = Experts("mlp.gate", "mlp.experts")
 
-qwen2_moe = replace(llama, model_type="qwen2_moe", experts=_ROUTED, sliding=Setting("sliding_window"))
+qwen2_moe = replace(
+    llama,
+    model_type="qwen2_moe",
+    experts=replace(_ROUTED, shared=Shared("mlp.shared_expert", "mlp.shared_expert_gate")),
+    sliding=Setting("sliding_window"),
+)
 
-qwen3_moe = replace(qwen2_moe, model_type="qwen3_moe", qk_norm=_QK_NORM)
+qwen3_moe = replace(qwen2_moe, model_type="qwen3_moe", experts=_ROUTED, qk_norm=_QK_NORM)
 
 olmoe = replace(
     llama,
@@ -57,7 +62,7 @@ granitemoe = replace(
 deepseek_v3 = replace(
     llama,
     model_type="deepseek_v3",
-    experts=_ROUTED,
+    experts=replace(_ROUTED, shared=Shared("mlp.shared_experts")),
     latent=Latent(),
     qkv=Split("self_attn.q_b_proj", "self_attn.kv_b_proj", "self_attn.kv_b_proj"),
     cases=(
@@ -78,7 +83,8 @@ llama4_text = replace(
         "feed_forward.router",
         "feed_forward.experts",
         transposed=True,
-        unseen="every expert runs on every token, and the router scales what goes into it: see at.router",
+        shared=Shared("feed_forward.shared_expert"),
+        everywhere=True,
     ),
     rotary_pairs="neighbours",
     rotated_layer=Setting("use_rope"),
