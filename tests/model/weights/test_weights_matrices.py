@@ -116,7 +116,7 @@ def glu(module, gate, up):
     return (up + 1) * gate * torch.sigmoid(gate * module.alpha)
 
 
-@pytest.mark.parametrize("family", sorted(families.MOE))
+@pytest.mark.parametrize("family", sorted(families.MIXTURES))
 @pytest.mark.parametrize("folded", [False, True])
 def test_expert_matrices_give_the_captured_neurons_and_writes(family, folded):
     weights, run = model_of(family).weights, run_of(family)
@@ -131,14 +131,17 @@ def test_expert_matrices_give_the_captured_neurons_and_writes(family, folded):
         )
         module = weights.anatomy.part(layer, weights.anatomy.family.experts.experts)
         chosen, share = run[at.router_index[layer]][0], run[at.router_weights[layer]][0]
-        for position, slot in [(0, 0), (3, 1), (8, 0), (5, 1)]:
+        everywhere = weights.anatomy.family.experts.everywhere  # the router scales what goes in, and not what comes out
+        for position, slot in [(0, 0), (3, -1), (8, 0), (5, -1)]:
             option = {"expert": chosen[position, slot].item(), "folded": folded}
-            up = x[0, position] @ weights.neuron_in(layer, **option) + weights.neuron_in_bias(layer, **option)
-            gate = x[0, position] @ weights.gate(layer, **option) + weights.gate_bias(layer, **option)
+            seen = x[0, position] * (share[position, slot] if everywhere else 1.0)
+            up = seen @ weights.neuron_in(layer, **option) + weights.neuron_in_bias(layer, **option)
+            gate = seen @ weights.gate(layer, **option) + weights.gate_bias(layer, **option)
             neurons = run[at.routed_neurons[layer]][0, position, slot]
             close(glu(module, gate, up), neurons, 1e-5)
             written = neurons @ weights.neuron_out(layer, **option) + weights.neuron_out_bias(layer, **option)
-            written = share[position, slot] * written * (1.0 if folded else weights.residual_scale)
+            written = written * (1.0 if everywhere else share[position, slot])
+            written = written * (1.0 if folded else weights.residual_scale)
             close(written, run[at.routed_out[layer]][0, position, slot], THROUGH_FLOAT32)
             one = weights.neuron(layer, 3, **option)
             close(one.gate, weights.gate(layer, **option)[:, 3])
