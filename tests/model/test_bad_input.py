@@ -177,6 +177,16 @@ def test_experts_in_a_kernel_that_shows_no_neurons():
         opened(module).run(ids(2), capture=[at.expert_neurons[1]])
 
 
+def test_experts_in_float64():
+    model = opened(build("mixtral").double())
+    with pytest.raises(
+        BackendError, match="does not run in float64: load the model with experts_implementation='batche"
+    ):
+        model.run(ids(2))
+    model.module.set_experts_implementation("batched_mm")
+    assert model.run(ids(2)).logits.dtype == torch.float64
+
+
 def test_nan_says_where_it_comes_from_first():
     module = build("llama")
     model = opened(module)

@@ -8,7 +8,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import AnatomyError, SiteError
+from innerworks.errors import AnatomyError, BackendError, SiteError
 from innerworks.model.anatomy.missing import missing_in_layer, missing_kinds
 from innerworks.model.anatomy.record import Family, Fused
 from innerworks.model.sites import KINDS, Site, pick
@@ -120,6 +120,20 @@ class Anatomy:
         if self.family.experts is None:
             raise AnatomyError(f"{self.family.model_type} has no experts.")
         return self.family.experts
+
+    def check_arithmetic(self) -> None:
+        """An error where the model itself cannot run: the kernel for many experts at once takes no float64."""
+        grouped = getattr(self.config, "_experts_implementation", None) == "grouped_mm"
+        if (
+            grouped
+            and self.mixture_layers
+            and not self._experts.everywhere
+            and self.embedding.weight.dtype.itemsize == 8
+        ):
+            raise BackendError(
+                "experts_implementation='grouped_mm' does not run in float64: load the model with "
+                "experts_implementation='batched_mm' (or call module.set_experts_implementation('batched_mm'))."
+            )
 
     @staticmethod
     def input_size(projection: Any) -> int:

@@ -138,7 +138,7 @@ def _watch_neurons(session: Session, patches: Patches, experts: Any, change: Cha
     if how not in ("grouped_mm", "batched_mm", "eager"):
         raise BackendError(
             f"experts run under experts_implementation={how!r}, whose kernels do not show their neurons: load the "
-            "model with experts_implementation='grouped_mm' (or 'batched_mm', which also takes float64)."
+            "model with experts_implementation='grouped_mm' (or 'batched_mm', which takes float64 too)."
         )
     _watch_order(session, patches, experts, how)
     if how == "eager":

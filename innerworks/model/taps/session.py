@@ -69,6 +69,7 @@ class Session:
     """The actions of one call on one model, and where its rows stand."""
 
     def __init__(self, anatomy: Anatomy, layout: Layout, width: int) -> None:
+        anatomy.check_arithmetic()
         self.anatomy = anatomy
         self.layout = layout
         self.entries = layout.rows if layout.packed is None else 1
