@@ -78,6 +78,8 @@ class _Edited:
     def __init__(self) -> None:
         self.by_slot: Tensor | None = None
         self.by_expert: dict[int, Tensor] = {}
+        self.changed: dict[int, Tensor] = {}
+        """At which tokens an edit by expert changed something."""
 
 
 class RoutedWrites(Codec):
@@ -93,11 +95,10 @@ class RoutedWrites(Codec):
         """(rows, positions, slots, d)."""
         edited = self._edited(session)
         out = self._made(raw, session) if edited.by_slot is None else edited.by_slot
-        if edited.by_expert:
-            chosen = self._chosen(session)
-            self._refuse_twins(chosen)
-            for expert, values in edited.by_expert.items():
-                out = values.unsqueeze(2).where((chosen == expert).unsqueeze(-1), out)
+        for expert, values in edited.by_expert.items():
+            mine = (self._chosen(session) == expert) & edited.changed[expert].unsqueeze(-1)
+            self._refuse_twins(mine)
+            out = values.unsqueeze(2).where(mine.unsqueeze(-1), out)
         return out
 
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
@@ -156,9 +157,8 @@ class RoutedWrites(Codec):
         return raw + (change if self.scale == 1.0 else change / self.scale).reshape(raw.shape)
 
     @staticmethod
-    def _refuse_twins(chosen: Tensor) -> None:
-        ordered = chosen.sort(-1).values
-        if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
+    def _refuse_twins(mine: Tensor) -> None:
+        if bool((mine.sum(-1) > 1).any()):
             raise EditError(
                 "an expert stands in two slots of one token, so its output by number (expert_out) and by slot "
                 "(routed_out) are not the same thing: name them one way."
@@ -204,6 +204,8 @@ class WritesByExpert(RoutedWrites):
         edited = self._edited(session)
         for place, expert in enumerate(self.shown):
             edited.by_expert[expert] = new[:, :, place]
+            before = edited.changed.get(expert, False)
+            edited.changed[expert] = (new[:, :, place] != old[:, :, place]).any(-1) | before
         return self._added(raw, old, new)
 
 
