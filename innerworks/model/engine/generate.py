@@ -9,7 +9,7 @@ from innerworks.errors import EditError, NonFiniteError, SiteError
 from innerworks.model.engine.capture import Reducer, own
 from innerworks.model.engine.capture import reduced as reduce_whole
 from innerworks.model.engine.decoding import split_new
-from innerworks.model.engine.forward import evaluating
+from innerworks.model.engine.forward import running
 from innerworks.model.engine.run import Run
 from innerworks.model.sites import Site
 from innerworks.model.taps import Session
@@ -111,7 +111,7 @@ def generate(
 
     patches = Patches()
     try:
-        with torch.no_grad(), evaluating(anatomy.module):
+        with torch.no_grad(), running(anatomy):
             patches.pre_hook(anatomy.module, announce)
             session.install(patches)
             patches.post_hook(anatomy.module, refuse_nan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from innerworks.model.stored import stored
 from innerworks.model.taps.codecs import Codec
 
 if TYPE_CHECKING:
@@ -51,13 +52,15 @@ class ExpertWrites(Codec):
         order = session.expert_orders[id(self.experts)]
         in_order = neurons if order is None else neurons[order.argsort()]
         ids = chosen.reshape(-1)
+        every, biases = stored(self.experts, "down_proj"), stored(self.experts, "down_proj_bias")
+        assert every is not None
         out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
         for expert in ids.unique().tolist():
             mine = ids == expert
-            down = self.experts.down_proj[expert]
+            down = every[expert]
             written = in_order[mine] @ (down if self.experts.is_transposed else down.T)
-            if self.experts.has_bias:
-                written = written + self.experts.down_proj_bias[expert]
+            if biases is not None:
+                written = written + biases[expert]
             out[mine] = written.to(out.dtype)
         out = out * weights.reshape(-1, 1).to(out.dtype)
         out = out if self.scale == 1.0 else out * self.scale

@@ -50,7 +50,10 @@ def _remember_expert_inputs(session: Session, patches: Patches, experts: Any) ->
 
 
 def _watch_order(session: Session, patches: Patches, experts: Any) -> None:
-    """Know in which order the experts' rows will come: by expert when grouped, by token otherwise."""
+    """Know in which order the experts' rows will come: by expert when grouped, by token otherwise.
+
+    transformers may change how experts run between the prompt and what is generated, so it is asked at each call.
+    """
     how = experts.config._experts_implementation
     if how not in ("grouped_mm", "batched_mm"):
         raise BackendError(
@@ -65,7 +68,7 @@ def _watch_order(session: Session, patches: Patches, experts: Any) -> None:
         chosen = given.get("top_k_index", kwargs.get("top_k_index", kwargs.get("router_indices")))
         weights = given.get("top_k_weights", kwargs.get("top_k_weights", kwargs.get("routing_weights")))
         session.scratch[id(experts)] = (chosen, weights)
-        grouped = how == "grouped_mm"
+        grouped = experts.config._experts_implementation == "grouped_mm"
         session.expert_orders[id(experts)] = torch.sort(chosen.reshape(-1))[1] if grouped else None
 
     patches.pre_hook(experts, hook)
