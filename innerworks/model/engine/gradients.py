@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from innerworks.errors import MetricError, SiteError
 from innerworks.model.engine.run import Run
 from innerworks.model.sites import Site
+from innerworks.model.stored import differentiable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,8 @@ def frozen(module: Any) -> Iterator[None]:
     for _, parameter in tracked:
         parameter.requires_grad_(False)
     try:
-        yield
+        with differentiable(module):
+            yield
     finally:
         for name, parameter in tracked:
             parameter.requires_grad_(True)

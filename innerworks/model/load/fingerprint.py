@@ -42,7 +42,7 @@ def _lasting(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        str(key): _lasting(entry)
+        str(key): entry if key == "quantization_config" else _lasting(entry)
         for key, entry in value.items()
         if not str(key).startswith("_") and key not in _CIRCUMSTANCES
     }

@@ -17,7 +17,7 @@ def kept(module: Any, name: str) -> Tensor | None:
 
     Of a model that is on the meta device itself, the shapes alone.
     """
-    parameter = getattr(module, name, None)
+    parameter: Tensor | None = getattr(module, name, None)
     if parameter is None or not parameter.is_meta:
         return None if parameter is None else parameter.detach()
     for hook in _offloading(module):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import AnatomyError
+from innerworks.model.stored.bitsandbytes_packing import plainly_packed
 from innerworks.model.stored.offloaded import kept
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["features", "stored"]
+__all__ = ["features", "rows_share_rounding", "stored"]
 
 
 def stored(module: Any, name: str = "weight") -> Tensor | None:
@@ -43,6 +45,12 @@ def features(projection: Any) -> tuple[int, int]:
     return (int(rows), int(columns)) if type(projection).__name__ == "Conv1D" else (int(columns), int(rows))
 
 
+def rows_share_rounding(model: Any) -> bool:
+    """Whether what one row of a batch gives depends on the others: bitsandbytes' eight bits leave out columns in which
+    any row is large."""
+    return any(type(part).__name__ == "Linear8bitLt" and part.state.threshold > 0 for part in model.modules())
+
+
 def _unpacked(module: Any, name: str) -> Tensor | None:
     """The dequantised parameter, for the ways of storing it that are known; None for others, and for plain tensors."""
     import torch
@@ -59,9 +67,8 @@ def _unpacked(module: Any, name: str) -> Tensor | None:
 
 
 def _bitsandbytes_4bit(weight: Any) -> Tensor:
-    from transformers.integrations.bitsandbytes import dequantize_bnb_weight
-
-    found: Tensor = dequantize_bnb_weight(weight)
+    """Four-bit codes times the scale of their block."""
+    found: Tensor = sys.modules["bitsandbytes.functional"].dequantize_4bit(*plainly_packed(weight))
     return found
 
 

@@ -266,7 +266,7 @@ class HeadWrites(Codec):
         weight = stored(self.out)
         assert weight is not None
         by_head = weight if type(self.out).__name__ == "Conv1D" else weight.T
-        by_head = by_head.reshape(self.heads, z.shape[-1], -1)
+        by_head = by_head.reshape(self.heads, z.shape[-1], -1).to(z.dtype)  # dequantised ones may have another
         import torch
 
         written = torch.einsum("bphe,hed->bphd", z, by_head)

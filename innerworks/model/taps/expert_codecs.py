@@ -57,7 +57,7 @@ class ExpertWrites(Codec):
         out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
         for expert in ids.unique().tolist():
             mine = ids == expert
-            down = every[expert]
+            down = every[expert].to(neurons.dtype)
             written = in_order[mine] @ (down if self.experts.is_transposed else down.T)
             if biases is not None:
                 written = written + biases[expert]
