@@ -21,6 +21,7 @@ from innerworks.model.taps.codecs import Codec, Sinks
 from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember_inputs
 from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, index_of
 from innerworks.model.taps.patched import Patches
+from innerworks.model.taps.pieces import PieceReader, Pieces
 from innerworks.model.taps.points import Place, Point, point_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Session:
         self.first_row = 0
         self._waiting = 0
         self._edited: dict[int, set[int] | None] = {}
+        self._queries: Window | None = None
 
     # -- what to do ---------------------------------------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class Session:
         if first.whole and first.reader is not None and len(actions) == 1:
             first.reader(first.point.codec.read(raw, self))
             first.fired = True
-            self._done(actions)
+            self.done(actions)
             return raw
         shown: _Shown | None = None
         edited: dict[int, Tensor] = {}
@@ -145,7 +147,7 @@ class Session:
             else:
                 self._read(action, shown.values)
         raw = self._flush(shown, raw, edited)
-        self._done(actions)
+        self.done(actions)
         return raw
 
     def _flush(self, shown: _Shown | None, raw: Tensor, edited: dict[int, Tensor]) -> Tensor:
@@ -167,6 +169,29 @@ class Session:
             raw.requires_grad_()
         self.kept[id(action)] = raw
         return raw
+
+    def read_piece(self, action: Action, raw: Tensor, queries: Window, *, whole: bool) -> None:
+        """Read an action from a part of its tensor that holds some queries: all that it names (`whole`), or a piece."""
+        self._queries = queries
+        try:
+            values = action.point.codec.read(raw, self)
+            index = self._index(action, values, range(self.layout.rows))
+        finally:
+            self._queries = None
+        assert action.reader is not None
+        if index is None:
+            return
+        chosen = action.site.coordinates(values[index] if index else values)
+        if whole:
+            action.reader(chosen)
+        else:
+            assert isinstance(action.reader, PieceReader)
+            action.reader.piece(chosen, self.query_dim(action))
+        action.fired = True
+
+    def query_dim(self, action: Action) -> int:
+        """Where queries lie in what an action selects."""
+        return self._axes(action).index("query")
 
     def _read(self, action: Action, values: Tensor) -> None:
         assert action.reader is not None
@@ -273,7 +298,7 @@ class Session:
     def _windows(self, action: Action, values: Tensor) -> dict[str, Window]:
         dims, window = action.point.dims, self.window
         end = window.offset + window.width
-        windows = {"pos": window, "query": window}
+        windows = {"pos": window, "query": self._queries or window}
         if action.point.place == "model":  # while generating, the prompt's pass gives the last logits only
             windows["pos"] = Window(end - values.shape[1], values.shape[1])
         past = self.anatomy.sees_past(action.site.name)
@@ -301,7 +326,8 @@ class Session:
             )
         return index_of(action.site, dims, values.shape, self.layout, rows, action.columns, windows, values.device)
 
-    def _done(self, actions: Sequence[Action]) -> None:
+    def done(self, actions: Sequence[Action]) -> None:
+        """What was due at one point has been done; if that was all, the model may stop."""
         if self.may_stop:
             self._waiting -= len(actions)
             if self._waiting <= 0:
@@ -364,6 +390,7 @@ class Session:
             bool(self.anatomy.family.setting("other_eager", self.anatomy.config)),
             process,
             lambda: self.edited_entries(module),
+            Pieces(self, by_place),
         )
         inside = [a for place in ("scores", "pattern") for a in by_place.get(place, [])]
         tap.needs_gradient = any(a.keep_graph for a in inside)
