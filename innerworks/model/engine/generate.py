@@ -48,7 +48,9 @@ class _Chunks:
             window = session.window
             if window.offset == 0:
                 self.pieces.clear()
-            self.pieces.append((window.offset + window.width, own(values, graph=False)))
+            # A cache that is written in place goes on to change the keys it hands out.
+            values = values.clone() if self.sees_past else own(values, graph=False)
+            self.pieces.append((window.offset + window.width, values))
 
         return keep
 
@@ -115,8 +117,9 @@ def generate(
             patches.pre_hook(anatomy.module, announce)
             session.install(patches)
             patches.post_hook(anatomy.module, refuse_nan)
+            others = config.update(**options)
             ids = anatomy.module.generate(
-                input_ids=batch.ids, attention_mask=batch.mask, generation_config=config, **options
+                input_ids=batch.ids, attention_mask=batch.mask, generation_config=config, **others
             )
     finally:
         patches.undo()

@@ -23,6 +23,7 @@ from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, i
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.pieces import PieceReader, Pieces
 from innerworks.model.taps.points import Place, Point, point_of
+from innerworks.model.taps.written_keys import of_written_keys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -124,6 +125,23 @@ class Session:
 
     def process(self, actions: Sequence[Action], raw: Tensor) -> Tensor:
         """Do what is due at one point and give back the tensor that should flow on."""
+        dim = self._key_dim(actions[0], raw)
+        if dim is None:
+            return self._process(actions, raw)
+        written = self.window.offset + self.window.width
+        sinks = int(isinstance(actions[0].point.codec, Sinks))
+        return of_written_keys(lambda shown: self._process(actions, shown), raw, dim, written, sinks)
+
+    def _key_dim(self, action: Action, raw: Tensor) -> int | None:
+        """The dimension of a raw tensor that has all keys, those of a cache included."""
+        name = action.site.name
+        if self.layout.packed is not None:
+            return None
+        if name in ("scores", "pattern"):
+            return raw.dim() - 1
+        return raw.dim() - 2 if self.anatomy.sees_past(name) else None
+
+    def _process(self, actions: Sequence[Action], raw: Tensor) -> Tensor:
         first = actions[0]
         if first.whole and first.reader is not None and len(actions) == 1:
             first.reader(first.point.codec.read(raw, self))
@@ -224,6 +242,7 @@ class Session:
         current = shown.values
         index = self._index(action, current, rows)
         if index is None:
+            action.fired |= self._out_of_the_window(action, current, rows)
             return
         action.fired = True
         self._note_edited(action, rows)
@@ -243,6 +262,13 @@ class Session:
             shown.values, shown.ours = new, True
         if edit.cuts_attention and not isinstance(shown.codec, Sinks):
             refuse_blind_queries(edit, shown.before, shown.values, self.layout, rows, self.window.offset)
+
+    def _out_of_the_window(self, action: Action, values: Tensor, rows: range) -> bool:
+        """Whether an edit names keys that a sliding window's cache has dropped, which no query sees any more."""
+        if "key" not in action.columns:
+            return False
+        first = self._windows(action, values)["key"].offset
+        return all(c < first for row in rows for c in action.columns["key"].per_row[row])
 
     @staticmethod
     def _axes(action: Action) -> tuple[str, ...]:
