@@ -142,7 +142,8 @@ class _Work:
                 "more than the spread shows: use plan='single'."
             )
         scale = max(1.0, float(result.baseline.abs().max()))
-        if self.spread > 1e4 * torch.finfo(self.model.dtype).eps * scale:
+        precision = torch.finfo(self.model.dtype)
+        if self.spread > (1e4 if precision.bits > 16 else 32) * precision.eps * scale:
             found.append(
                 f"a row without edits came out {self.spread:.1e} from the baseline in a batch: do not trust this "
                 "sweep, use plan='single', and please report the model."

@@ -183,3 +183,20 @@ def test_a_packing_that_is_not_known_is_refused():
     del part.weight
     with pytest.raises(AnatomyError, match="its weight has another name"):
         model.weights.o(0, 0)
+
+
+def test_generation_with_a_quantised_cache():
+    quantised("llama", "quanto 8-bit")
+    model, options = iw.load(folder_of("llama")), {"cache_implementation": "quantized"}
+    options["cache_config"] = {"backend": "quanto", "nbits": 4, "residual_length": 4, "q_group_size": 16}
+    prompt = ids(1, 9)
+    with torch.no_grad():
+        expected = model.module.generate(prompt, max_new_tokens=8, do_sample=False, eos_token_id=[], **options)
+    wanted = [at.pattern[1], at.k_rot[1], at.resid_post[2]]
+    found = model.generate(prompt, max_new_tokens=8, stop_at_eos=False, capture=wanted, options=options)
+    assert found.new_ids == expected[:, 9:].tolist()
+    assert found[at.pattern[1]].shape == (1, 4, 16, 16) and found[at.k_rot[1]].shape[1] == 16
+    assert (found[at.pattern[1]].sum(-1) - 1).abs().max() < 1e-5
+    cut = [edit.knockout(at.pattern[1], query=slice(10, None), key=3)]
+    edited = model.generate(prompt, max_new_tokens=8, stop_at_eos=False, edits=cut, capture=wanted, options=options)
+    assert edited[at.pattern[1]][0, :, 10:, 3].abs().max() == 0 and found[at.pattern[1]][0, :, 10:, 3].min() > 0
