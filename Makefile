@@ -10,13 +10,14 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor test-families lint format docs bench clean distclean
+.PHONY: help demo test test-floor test-families test-quantised lint format docs bench clean distclean
 
 help:
 	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
 	@echo "make test       run the tests; ARGS='-k sweep' says which, without it two at a time"
 	@echo "make test-floor the same under the oldest transformers that is supported, in an environment of its own"
 	@echo "make test-families  the rest of the contract on the families that make test only samples"
+	@echo "make test-quantised  models in eight and four bits, in an environment with the packages they need"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"
@@ -39,6 +40,10 @@ test-families: ARGS ?= -n 2
 test-families: $(VENV)/.dev
 	$(BIN)/python -m pytest -m families $(ARGS)
 
+test-quantised: ARGS ?= -n 2
+test-quantised: $(VENV)-quantised/.dev
+	$(VENV)-quantised/bin/python -m pytest -m quantised $(ARGS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -60,7 +65,7 @@ clean:
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) $(VENV)-floor
+	rm -rf $(VENV) $(VENV)-floor $(VENV)-quantised
 
 # -- the environment, made again only when what it is made from changes ---------------------------------------
 
@@ -83,6 +88,12 @@ $(VENV)-floor/.dev: $(VENV)/.installed
 	    constraints.txt > $(VENV)-floor/constraints.txt
 	@$(VENV)-floor/bin/python -m pip install --quiet --disable-pip-version-check \
 	    -c $(VENV)-floor/constraints.txt -e ".[dev]"
+	@touch $@
+
+$(VENV)-quantised/.dev: $(VENV)/.installed
+	@test -x $(VENV)-quantised/bin/python || $(BIN)/python -m venv $(VENV)-quantised
+	@$(VENV)-quantised/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e ".[dev,quantised]"
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.installed

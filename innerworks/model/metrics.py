@@ -1,4 +1,7 @@
-"""Metrics: what to measure about a prediction, as values. Logits at some positions in, one number per row out."""
+"""Metrics: what to measure about a prediction, as values. Logits at some positions in, one number per row out.
+
+They are computed in at least float32, whatever the model runs in.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,7 @@ class _Of(Metric):
         measure = _MEASURES[self.kind]
 
         def compute(logits: Tensor, rows: list[int]) -> Tensor:
-            at = logits[:, -1]
+            at = _precise(logits[:, -1])
             value = measure(at, [targets[r] for r in rows])
             return value if foils is None else value - measure(at, [foils[r] for r in rows])
 
@@ -132,13 +135,14 @@ def _rank(values: Tensor, ids: list[tuple[int, ...]]) -> Tensor:
 
 _MEASURES: dict[str, Callable[[Tensor, list[tuple[int, ...]]], Tensor]] = {
     "logit": lambda v, ids: _gathered(v, ids, "mean"),
-    "log_prob": lambda v, ids: _gathered(_precise(v).log_softmax(-1), ids, "lse"),
-    "prob": lambda v, ids: _gathered(_precise(v).softmax(-1), ids, "sum"),
+    "log_prob": lambda v, ids: _gathered(v.log_softmax(-1), ids, "lse"),
+    "prob": lambda v, ids: _gathered(v.softmax(-1), ids, "sum"),
     "rank": _rank,
 }
 
 
 def _precise(logits: Tensor) -> Tensor:
+    """In at least float32, which holds every half-precision number exactly."""
     return logits.float() if logits.dtype.itemsize < 4 else logits
 
 
@@ -190,9 +194,10 @@ class _OverPrompt(Metric):
 
         def compute(logits: Tensor, rows: list[int]) -> Tensor:
             ids, mask = batch.ids[rows], batch.mask[rows]
-            following, real = ids[:, 1:], (mask[:, 1:] * mask[:, :-1]).to(logits.dtype)
+            precision = _precise(logits[:0]).dtype
+            following, real = ids[:, 1:], (mask[:, 1:] * mask[:, :-1]).to(precision)
             if self.kind == "accuracy":
-                each = (logits[:, :-1].argmax(-1) == following).to(logits.dtype)
+                each = (logits[:, :-1].argmax(-1) == following).to(precision)
             else:
                 each = -_precise(logits[:, :-1]).log_softmax(-1).gather(-1, following[..., None])[..., 0]
             return (each * real).sum(-1) / real.sum(-1)
@@ -209,7 +214,12 @@ class _Correct(_Of):
 
     def _computation(self, batch: Batch, token: TokenId) -> Callable[[Tensor, list[int]], Tensor]:
         targets = _per_row(self.target, len(batch), token)
-        return lambda logits, rows: (_rank(logits[:, -1], [targets[r] for r in rows]) == 0).to(logits.dtype)
+
+        def compute(logits: Tensor, rows: list[int]) -> Tensor:
+            at = _precise(logits[:, -1])
+            return (_rank(at, [targets[r] for r in rows]) == 0).to(at.dtype)
+
+        return compute
 
     def __str__(self) -> str:
         return f"accuracy({self.target!r})"
@@ -231,7 +241,7 @@ class _Custom(Metric):
         """The function, given the rows it is called for."""
 
         def compute(logits: Tensor, rows: list[int]) -> Tensor:
-            out = self.function(logits if self.every else logits[:, -1])
+            out = self.function(_precise(logits if self.every else logits[:, -1]))
             if getattr(out, "shape", None) != (logits.shape[0],):
                 raise MetricError(
                     f"a metric gives one number per row, {logits.shape[0]} here; got {getattr(out, 'shape', out)!r}."
@@ -268,8 +278,9 @@ class _Normalised(Metric):
             )
 
         def compute(logits: Tensor, rows: list[int]) -> Tensor:
-            low, high = (v[rows].to(logits) for v in (corrupt, clean))
-            return (inner(logits, rows) - low) / (high - low)
+            value = inner(logits, rows)
+            low, high = (v[rows].to(value) for v in (corrupt, clean))
+            return (value - low) / (high - low)
 
         return compute
 

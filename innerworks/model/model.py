@@ -21,6 +21,7 @@ from innerworks.model.engine.positions import keeper, logit_columns
 from innerworks.model.engine.run import Run
 from innerworks.model.metrics import Bound, Metric, custom
 from innerworks.model.sites import ALL, Places, Site, at, pick
+from innerworks.model.stored import device_of
 from innerworks.model.taps import Layout, Session
 from innerworks.model.tokens import Pair, Prompt, check, single_token
 
@@ -101,11 +102,11 @@ class Model:
     @property
     def device(self) -> Any:
         """Where token ids go."""
-        return self.anatomy.embedding.weight.device
+        return device_of(self.anatomy.embedding)
 
     @property
     def dtype(self) -> Any:
-        """The type of its weights."""
+        """The type of the stream; weights that are quantised are stored in another."""
         return self.anatomy.embedding.weight.dtype
 
     @cached_property
@@ -192,7 +193,7 @@ class Model:
         prompts = [self.prompt(row) for row in rows_of(prompt)]
         for one in prompts:
             check(one, self.anatomy.embedding.weight.shape[0], self.anatomy.context_length)
-        return Batch.of(prompts, self.device, padding)
+        return Batch.of(prompts, "cpu" if self.device.type == "meta" else self.device, padding)
 
     # -- running ------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from innerworks.errors import AnatomyError, BackendError, SiteError
 from innerworks.model.anatomy.missing import missing_in_layer, missing_kinds
 from innerworks.model.anatomy.record import Family, Fused
 from innerworks.model.sites import KINDS, Site, pick
+from innerworks.model.stored import features
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +48,7 @@ class Anatomy:
         if latent is not None:
             self.d_head = latent.key.of(config) + latent.rotary.of(config)
             self.d_value = latent.value.of(config)
-        self.n_vocab: int = self.unembedding.weight.shape[0]
+        self.n_vocab: int = features(self.unembedding)[1]
         self.context_length: int | None = getattr(config, "max_position_embeddings", None)
         self.parallel: bool = bool(self.family.setting("parallel", config))
         self.residual_scale: float = float(self.family.setting("residual_scale", config))
@@ -138,8 +139,7 @@ class Anatomy:
     @staticmethod
     def input_size(projection: Any) -> int:
         """How many features a linear module reads, whichever way its weight lies."""
-        weight = projection.weight
-        return int(weight.shape[0] if type(projection).__name__ == "Conv1D" else weight.shape[1])
+        return features(projection)[0]
 
     def part(self, layer: int, path: str) -> nn.Module:
         """A module inside a block, by its path."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import SiteError
-from innerworks.model.sites import Site, at
+from innerworks.model.reduce import Piecewise
+from innerworks.model.sites import Edge, Site, at
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,17 +69,64 @@ class Collected:
     def ask(self, session: Session, wanted: Mapping[Site, Reducer | None]) -> None:
         """Put the readings on a session."""
         for site, reducer in wanted.items():
-            session.read(site, self._reader(site, reducer, session))
+            reading = _Kept(self, site) if reducer is None else _Reduced(self, site, reducer, session.layout)
+            session.read(site, reading)
 
-    def _reader(self, site: Site, reducer: Reducer | None, session: Session) -> Callable[[Tensor], None]:
-        if reducer is None:
 
-            def keep(values: Tensor) -> None:
-                self.tensors[site] = own(values, self.graph)
+class _Kept:
+    """A site's values, stored; what is selected from a site may come in pieces."""
 
-            return keep
+    def __init__(self, collected: Collected, site: Site) -> None:
+        self.collected = collected
+        self.site = site
+        self.piecewise = site != site.whole
+        self.pieces: list[Tensor] = []
 
-        def reduce(values: Tensor) -> None:
-            self.reduced[site] = reduced(reducer, values if self.graph else values.detach(), session.layout)
+    def __call__(self, values: Tensor) -> None:
+        self.collected.tensors[self.site] = own(values, self.collected.graph)
 
-        return reduce
+    def piece(self, values: Tensor, dim: int) -> None:
+        self.pieces.append(own(values, self.collected.graph))
+
+    def finish(self, dim: int) -> None:
+        import torch
+
+        self.collected.tensors[self.site] = torch.cat(self.pieces, dim)
+        self.pieces.clear()
+
+
+class _Reduced:
+    """A reducer's answer of a site's values, at once or from pieces."""
+
+    def __init__(self, collected: Collected, site: Site, reducer: Reducer, layout: Layout) -> None:
+        self.collected = collected
+        self.site = site
+        self.reducer = reducer
+        self.layout = layout
+        self.some_keys = isinstance(site.pos, Edge) and site.pos.key is not None
+        self.piecewise = self.some_keys or isinstance(reducer, Piecewise)
+        self.pieces: list[Any] = []
+
+    def __call__(self, values: Tensor) -> None:
+        self.collected.reduced[self.site] = reduced(self.reducer, self._held(values), self.layout)
+
+    def piece(self, values: Tensor, dim: int) -> None:
+        if self.some_keys:  # little enough to be put together before it is reduced
+            self.pieces.append(own(values, self.collected.graph))
+            return
+        one = getattr(self.reducer, "piece", None)
+        values = self._held(values)
+        self.pieces.append(reduced(self.reducer, values, self.layout) if one is None else one(values, dim))
+
+    def finish(self, dim: int) -> None:
+        if self.some_keys:
+            import torch
+
+            self(torch.cat(self.pieces, dim))
+        else:
+            assert isinstance(self.reducer, Piecewise)
+            self.collected.reduced[self.site] = self.reducer.joined(self.pieces, dim)
+        self.pieces.clear()
+
+    def _held(self, values: Tensor) -> Tensor:
+        return values if self.collected.graph else values.detach()

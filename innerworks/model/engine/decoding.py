@@ -54,6 +54,7 @@ def decoding_config(
         eos_token_id=eos if stop_at_eos else [],  # None would be filled in with the checkpoint's own
         pad_token_id=pad if pad is not None else 0,
         bos_token_id=own.bos_token_id,
+        disable_compile=True,  # a static cache would have the model compiled without what is put on it
         **sampling,
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from innerworks.errors import BackendError
+from innerworks.model.stored import reloaded_left_behind, without_values
 from innerworks.model.taps import Session, Stop
 from innerworks.model.taps.patched import Patches, first_input, with_first_input
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
     from innerworks.model.batch import Batch
 
-__all__ = ["Keep", "call_model", "evaluating", "forward", "keep_logits", "pass_through", "skip_blocks"]
+__all__ = ["Keep", "call_model", "evaluating", "forward", "keep_logits", "pass_through", "running", "skip_blocks"]
 
 Keep = Callable[["Tensor"], "Tensor"]
 """Which positions of the normed stream the unembedding reads: (rows, positions, d) to fewer positions."""
@@ -32,6 +34,18 @@ def evaluating(module: Any) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+@contextmanager
+def running(anatomy: Anatomy) -> Iterator[None]:
+    """The model ready to be called, and as it was afterwards; refused where it has no values to compute with."""
+    if without_values(anatomy.embedding):
+        raise BackendError(
+            "this model is on the meta device: it has shapes and no weights, so it cannot run. Its sites, sizes and "
+            "`model.estimate(...)` work; load it with weights to run it."
+        )
+    with evaluating(anatomy.module), reloaded_left_behind(anatomy.module):
+        yield
 
 
 def keep_logits(patches: Patches, anatomy: Anatomy, keep: Keep) -> None:
@@ -92,7 +106,7 @@ def forward(
     session.begin(0, batch.width)
     unembedding = anatomy.unembedding
     whole = any(a.point.place == "model" or a.point.module is unembedding for a in session.actions)
-    with evaluating(anatomy.module):
+    with running(anatomy):
         if not session.actions and keep is None and start is None and not prepare:
             out: Tensor = call_model(anatomy, batch, **extra).logits
             return out

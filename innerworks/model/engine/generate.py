@@ -9,7 +9,7 @@ from innerworks.errors import EditError, NonFiniteError, SiteError
 from innerworks.model.engine.capture import Reducer, own
 from innerworks.model.engine.capture import reduced as reduce_whole
 from innerworks.model.engine.decoding import split_new
-from innerworks.model.engine.forward import evaluating
+from innerworks.model.engine.forward import running
 from innerworks.model.engine.run import Run
 from innerworks.model.sites import Site
 from innerworks.model.taps import Session
@@ -48,7 +48,9 @@ class _Chunks:
             window = session.window
             if window.offset == 0:
                 self.pieces.clear()
-            self.pieces.append((window.offset + window.width, own(values, graph=False)))
+            # A cache that is written in place goes on to change the keys it hands out.
+            values = values.clone() if self.sees_past else own(values, graph=False)
+            self.pieces.append((window.offset + window.width, values))
 
         return keep
 
@@ -111,12 +113,13 @@ def generate(
 
     patches = Patches()
     try:
-        with torch.no_grad(), evaluating(anatomy.module):
+        with torch.no_grad(), running(anatomy):
             patches.pre_hook(anatomy.module, announce)
             session.install(patches)
             patches.post_hook(anatomy.module, refuse_nan)
+            others = config.update(**options)
             ids = anatomy.module.generate(
-                input_ids=batch.ids, attention_mask=batch.mask, generation_config=config, **options
+                input_ids=batch.ids, attention_mask=batch.mask, generation_config=config, **others
             )
     finally:
         patches.undo()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from innerworks.errors import MetricError, SiteError
 from innerworks.model.engine.run import Run
 from innerworks.model.sites import Site
+from innerworks.model.stored import differentiable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,14 +29,17 @@ class Gradients(Run):
 @contextmanager
 def frozen(module: Any) -> Iterator[None]:
     """No gradient for any weight, each as it was afterwards."""
-    tracked = [p for p in module.parameters() if p.requires_grad]
-    for parameter in tracked:
+    tracked = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    for _, parameter in tracked:
         parameter.requires_grad_(False)
     try:
-        yield
+        with differentiable(module):
+            yield
     finally:
-        for parameter in tracked:
+        for name, parameter in tracked:
             parameter.requires_grad_(True)
+            if parameter.is_meta:  # offloading puts a new parameter there after each forward
+                module.get_parameter(name).requires_grad_(True)
 
 
 def pulled(session: Session, metric: Tensor, kept: Sequence[tuple[Site, Action]]) -> dict[Site, Tensor]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from innerworks.model.edits.values import Edit
 from innerworks.model.sites import at
+from innerworks.model.stored import kept
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from innerworks.model.batch import Batch
     from innerworks.model.model import Model
 
@@ -17,8 +20,8 @@ __all__ = ["first_nonfinite"]
 
 def first_nonfinite(model: Model, batch: Batch, edits: Edit | Sequence[Edit] = ()) -> str:
     """A sentence that says where the first NaN or infinity is."""
-    for name, parameter in model.module.named_parameters():
-        if parameter.is_floating_point() and not bool(parameter.isfinite().all()):
+    for name, parameter in _plain_parameters(model.module):
+        if not bool(parameter.isfinite().all()):
             bad = int((~parameter.isfinite()).sum())
             return f"the weight {name} holds {bad} NaN or infinite values: the checkpoint is damaged, load it again."
     order = [at.embed]
@@ -39,3 +42,15 @@ def first_nonfinite(model: Model, batch: Batch, edits: Edit | Sequence[Edit] = (
                 "overflow: try dtype='float32' or 'bfloat16', or look for an edit with huge values."
             )
     return "NaN or infinity first appears in the logits: look at the unembedding's weights and scale."
+
+
+def _plain_parameters(module: Any) -> Iterator[tuple[str, Tensor]]:
+    """Parameters with their values, those that are stored quantised left out."""
+    import torch
+
+    for name, parameter in module.named_parameters():
+        owner, _, own = name.rpartition(".")
+        if type(parameter) is torch.nn.Parameter and parameter.is_floating_point() and parameter.dtype.itemsize > 1:
+            value = kept(module.get_submodule(owner), own)
+            assert value is not None
+            yield name, value

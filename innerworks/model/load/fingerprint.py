@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from innerworks.model.stored import kept, without_values
 
 if TYPE_CHECKING:
     import torch
@@ -20,17 +23,18 @@ def fingerprint(module: torch.nn.Module) -> str:
     """16 hex digits over the config, every parameter's name, shape and dtype, and a sample of its values.
 
     The sample is 48 values of each parameter, at its start, middle and end: training or noise changes it,
-    an edit of a few weights elsewhere may not. Parameters on the meta device or offloaded count by shape
-    alone.
+    an edit of a few weights elsewhere may not. Parameters that are offloaded count as if they were not; those of
+    a model on the meta device, by shape alone.
     """
     config = getattr(module, "config", None)
     digest = hashlib.sha256()
     if config is not None:
         described = json.dumps(_lasting(config.to_dict()), sort_keys=True, default=str)
         digest.update(described.encode())
-    for name, parameter in sorted(module.named_parameters()):
+    for name, parameter in sorted(module.named_parameters(remove_duplicate=False)):
         digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
-        digest.update(_sample(parameter))
+        for part in _parts(parameter if not parameter.is_meta else _offloaded(module, name)):
+            digest.update(_sample(part))
     return digest.hexdigest()[:16]
 
 
@@ -38,16 +42,33 @@ def _lasting(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        str(key): _lasting(entry)
+        str(key): entry if key == "quantization_config" else _lasting(entry)
         for key, entry in value.items()
         if not str(key).startswith("_") and key not in _CIRCUMSTANCES
     }
 
 
+def _offloaded(module: Any, name: str) -> torch.Tensor | None:
+    owner, _, own = name.rpartition(".")
+    part = module.get_submodule(owner)
+    return None if without_values(part, own) else kept(part, own)
+
+
+def _parts(parameter: torch.Tensor | None) -> Iterator[torch.Tensor]:
+    """A parameter as plain tensors: those that a quantised one is made of, in their order; none where it has none."""
+    if parameter is None:
+        return
+    if not hasattr(parameter, "__tensor_flatten__"):
+        yield parameter
+        return
+    for name in parameter.__tensor_flatten__()[0]:
+        yield from _parts(getattr(parameter, name))
+
+
 def _sample(parameter: torch.Tensor) -> bytes:
     import torch
 
-    if parameter.is_meta or parameter.numel() == 0:
+    if parameter.numel() == 0:
         return b""
     flat = parameter.detach().reshape(-1)
     middle = max(0, flat.numel() // 2 - _VALUES_PER_SPOT // 2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from innerworks.errors import EditError, NonFiniteError, OutOfMemoryError
 from innerworks.model.edits.values import Edit
 from innerworks.model.sites import Site
+from innerworks.model.stored import rows_share_rounding
 from innerworks.model.sweep.baseline import Baseline, keys_of, run_baseline
 from innerworks.model.sweep.batched import run_batched
 from innerworks.model.sweep.packed import Suffix, run_packed
@@ -90,6 +91,9 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.ties = Ties(self.model.anatomy)
+        self.rows_alone = rows_share_rounding(self.model.module)
+        if self.plan == "auto" and self.rows_alone:
+            self.plan = "single"
 
     def run(self, metric: str, resume: SweepResult | None) -> SweepResult:
         """Baseline, skips, then forwards until every variant has its number."""
@@ -132,8 +136,14 @@ class _Work:
         import torch
 
         found = []
+        if self.rows_alone and self.plan != "single":
+            found.append(
+                "this model's 8-bit modules round each row by what is in the others, so rows in a batch are off by "
+                "more than the spread shows: use plan='single'."
+            )
         scale = max(1.0, float(result.baseline.abs().max()))
-        if self.spread > 1e4 * torch.finfo(self.model.dtype).eps * scale:
+        precision = torch.finfo(self.model.dtype)
+        if self.spread > (1e4 if precision.bits > 16 else 32) * precision.eps * scale:
             found.append(
                 f"a row without edits came out {self.spread:.1e} from the baseline in a batch: do not trust this "
                 "sweep, use plan='single', and please report the model."

@@ -10,12 +10,13 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import BackendError
 from innerworks.model.taps.function_watch import function_watch
 from innerworks.model.taps.patched import Patches
+from innerworks.model.taps.pieces import Pieces
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,14 @@ class AttentionTap:
     """One attention module while it is being looked into; `process` reads and edits by place."""
 
     def __init__(
-        self, module: Any, places: set[str], inner: str | None, other_eager: bool, process: Process, edits: Edits
+        self,
+        module: Any,
+        places: set[str],
+        inner: str | None,
+        other_eager: bool,
+        process: Process,
+        edits: Edits,
+        pieces: Pieces,
     ) -> None:
         self.module = module
         self.places = places
@@ -45,7 +53,9 @@ class AttentionTap:
         self.other_eager = other_eager
         self.process = process
         self.edits = edits
+        self.pieces = pieces
         self.softmaxes = 0
+        self._inside = process
 
     @property
     def backend(self) -> str:
@@ -110,8 +120,8 @@ class AttentionTap:
     def _softmax(self, function: Any, args: Any, kwargs: Any) -> Any:
         self.softmaxes += 1
         scores = args[0] if args else kwargs.pop("input")
-        scores = self.process("scores", scores)
-        return self.process("pattern", function(scores, *args[1:], **kwargs))
+        scores = self._inside("scores", scores)
+        return self._inside("pattern", function(scores, *args[1:], **kwargs))
 
     def attend(self, backend: str, module: Any, q: Any, k: Any, v: Any, mask: Any, kwargs: dict[str, Any]) -> Any:
         """The layer's attention: its own backend, with what we read and edit."""
@@ -122,7 +132,10 @@ class AttentionTap:
             return self._watched(_own("eager", module), module, q, k, v, mask, **kwargs)
         import torch
 
-        eager_mask = _additive(mask, q, k, module, kwargs.get("is_causal"))
+        if self._show_in_pieces(module, q, k, v, mask, kwargs):
+            return _own(backend, module)(module, q, k, v, mask, **kwargs)
+        every = slice(None)
+        eager_mask = _additive(mask, q, k, module, kwargs.get("is_causal"), every)
         eager, weights = self._watched(_own("eager", module), module, q, k, v, eager_mask, **kwargs)
         changed = self.edits()
         if changed is None:
@@ -135,6 +148,24 @@ class AttentionTap:
             own = own.clone()
             own[changed] = eager[changed]
         return own, weights
+
+    def _show_in_pieces(self, module: Any, q: Any, k: Any, v: Any, mask: Any, kwargs: dict[str, Any]) -> bool:
+        """Show scores and pattern without forming them whole, where that is possible and pays."""
+        biased = any(getattr(value, "dim", lambda: 0)() >= 3 for value in kwargs.values())
+        plan = None if biased else self.pieces.plan(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
+        if plan is None:
+            return False
+        try:
+            for piece in plan:
+                chosen = _as_slice(piece.queries)
+                self._inside = partial(self.pieces.show, piece)
+                part = q[:, :, chosen]
+                own_mask = _additive(mask, q, k, module, kwargs.get("is_causal"), chosen)
+                self._watched(_own("eager", module), module, part, k, v, own_mask, **kwargs)
+        finally:
+            self._inside = self.process
+        self.pieces.finish()
+        return True
 
     needs_gradient = False
 
@@ -168,18 +199,33 @@ def _eager(module: Any) -> Callable[..., Any] | None:
     return getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
 
 
-def _additive(mask: Tensor | None, query: Tensor, key: Tensor, module: Any, is_causal: bool | None) -> Tensor | None:
-    """The mask SDPA was given (or implied), as the eager function adds it to the scores."""
+def _as_slice(numbers: tuple[int, ...]) -> slice | list[int]:
+    """Neighbours as a slice, which makes a view."""
+    run = numbers[-1] - numbers[0] + 1 == len(numbers)
+    return slice(numbers[0], numbers[-1] + 1) if run else list(numbers)
+
+
+def _additive(
+    mask: Tensor | None,
+    query: Tensor,
+    key: Tensor,
+    module: Any,
+    is_causal: bool | None,
+    chosen: slice | list[int],
+) -> Tensor | None:
+    """The mask SDPA was given (or implied) for some of the queries, as the eager function adds it to the scores."""
     import torch
 
     lowest = torch.finfo(query.dtype).min
     if mask is not None:
-        return (
-            mask if mask.dtype != torch.bool else torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, lowest)
-        )
+        mask = mask if mask.shape[-2] == 1 else mask[..., chosen, :]
+        if mask.dtype != torch.bool:
+            return mask
+        return torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, lowest)
     causal = is_causal if is_causal is not None else getattr(module, "is_causal", True)
     rows, columns = query.shape[2], key.shape[2]
     if rows == 1 or not causal:
         return None
-    full = torch.full((rows, columns), lowest, dtype=query.dtype, device=query.device)
-    return full.triu(1)[None, None]
+    at = torch.arange(rows, device=query.device)[chosen]
+    later = torch.arange(columns, device=query.device) > at[:, None]
+    return torch.zeros(later.shape, dtype=query.dtype, device=query.device).masked_fill(later, lowest)[None, None]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from innerworks.model.stored import kept, stored
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -229,13 +231,13 @@ class NormScale(Codec):
     def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
         """The output under the given denominator."""
         ratio = (old / new).reshape(raw.shape[:-1])[..., None]
-        bias = getattr(self.norm, "bias", None)
+        bias = kept(self.norm, "bias")
         out = raw * ratio if bias is None else (raw - bias) * ratio + bias
         return _exact(out.to(raw.dtype), raw, ratio != 1)
 
     def pull(self, gradient: Tensor, raw: Tensor, session: Session) -> Tensor:
         """d output / d scale = -(output - bias) / scale."""
-        bias = getattr(self.norm, "bias", None)
+        bias = kept(self.norm, "bias")
         body = raw if bias is None else raw - bias
         inner = -(gradient * body).sum(-1)
         scale = self.read(raw, session)
@@ -261,16 +263,19 @@ class HeadWrites(Codec):
         """(rows, positions, heads, d)."""
         z = session.scratch[id(self.out)]
         z = z.reshape(session.entries, -1, self.heads, z.shape[-1] // self.heads)
-        weight = self.out.weight
+        weight = stored(self.out)
+        assert weight is not None
         by_head = weight if type(self.out).__name__ == "Conv1D" else weight.T
-        by_head = by_head.reshape(self.heads, z.shape[-1], -1)
+        by_head = by_head.reshape(self.heads, z.shape[-1], -1).to(z.dtype)  # dequantised ones may have another
         import torch
 
         written = torch.einsum("bphe,hed->bphd", z, by_head)
         if self.post is not None:
             x = session.scratch[id(self.post)].float()
             eps = float(getattr(self.post, "eps", None) or self.post.variance_epsilon)
-            factor = (x.pow(2).mean(-1, keepdim=True) + eps).rsqrt() * (self.post.weight.float() + self.offset)
+            gamma = kept(self.post, "weight")
+            assert gamma is not None
+            factor = (x.pow(2).mean(-1, keepdim=True) + eps).rsqrt() * (gamma.float() + self.offset)
             written = written * factor.unsqueeze(-2).to(written.dtype)
         return written if self.scale == 1.0 else written * self.scale
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import EditError
+from innerworks.model.stored import stored
 from innerworks.model.taps.codecs import Codec
 
 if TYPE_CHECKING:
@@ -131,22 +132,30 @@ class RoutedWrites(Codec):
 
     def _made(self, raw: Tensor, session: Session) -> Tensor:
         """What the model makes of the neurons, by slot."""
-        ids = self._chosen(session).reshape(-1)
+        ids, down = self._chosen(session).reshape(-1), self._down()
         out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
         for expert in sorted(set(ids.tolist())):
             mine = ids == expert
-            out[mine] = self._written(expert, mine, raw, session)
+            out[mine] = self._written(expert, mine, down, raw, session)
         return out.reshape(session.entries, -1, self.slots, raw.shape[-1])
 
-    def _written(self, expert: int, mine: Tensor, raw: Tensor, session: Session) -> Tensor:
+    def _down(self) -> tuple[Tensor, Tensor | None]:
+        """The experts' down projections and their biases."""
+        matrices = stored(self.experts, "down_proj")
+        assert matrices is not None
+        return matrices, stored(self.experts, "down_proj_bias")
+
+    def _written(
+        self, expert: int, mine: Tensor, down: tuple[Tensor, Tensor | None], raw: Tensor, session: Session
+    ) -> Tensor:
         """What one expert writes for the slots that are its own."""
         _, weights, neurons = session.scratch[id(self.experts)]
         order = session.expert_orders[id(self.experts)]
         rows = neurons[mine] if order is None else neurons[order.argsort()[mine]]
-        down = self.experts.down_proj[expert]
-        out: Tensor = rows @ (down if self.experts.is_transposed else down.T)
-        if self.experts.has_bias:
-            out = out + self.experts.down_proj_bias[expert]
+        matrix = down[0][expert].to(rows.dtype)
+        out: Tensor = rows @ (matrix if self.experts.is_transposed else matrix.T)
+        if down[1] is not None:
+            out = out + down[1][expert]
         if getattr(self.experts, "has_post_expert_norm", False):
             out = self.experts.post_expert_norm(out)
         out = out.to(raw.dtype) * weights.reshape(-1, 1)[mine].to(raw.dtype)
@@ -183,7 +192,7 @@ class WritesByExpert(RoutedWrites):
 
     def read(self, raw: Tensor, session: Session) -> Tensor:
         """Zero where an expert was not given the token."""
-        chosen, edited = self._chosen(session), self._edited(session)
+        chosen, edited, down = self._chosen(session), self._edited(session), self._down()
         out: Tensor = raw.new_zeros(*chosen.shape[:2], len(self.shown), raw.shape[-1])
         for place, expert in enumerate(self.shown):
             mine = chosen == expert
@@ -195,7 +204,7 @@ class WritesByExpert(RoutedWrites):
                 flat = mine.reshape(-1)
                 token = flat.nonzero().reshape(-1) // self.slots
                 one = raw.new_zeros(flat.shape[0] // self.slots, raw.shape[-1])
-                one = one.index_add(0, token, self._written(expert, flat, raw, session))
+                one = one.index_add(0, token, self._written(expert, flat, down, raw, session))
                 out[:, :, place] = one.reshape(out.shape[0], -1, out.shape[-1])
         return out
 
@@ -223,9 +232,12 @@ class GatedShare(Codec):
         """(rows, positions, d)."""
         import torch
 
-        linear = torch.nn.functional.linear
-        share = linear(session.scratch[id(self.gate)], self.gate.weight, self.gate.bias).sigmoid()
-        out = share * linear(session.scratch[id(self.down)], self.down.weight, self.down.bias)
+        def through(linear: Any) -> Tensor:
+            x, weight, bias = session.scratch[id(linear)], stored(linear), stored(linear, "bias")
+            assert weight is not None
+            return torch.nn.functional.linear(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype))
+
+        out = through(self.gate).sigmoid() * through(self.down)
         out = out.reshape(session.entries, -1, raw.shape[-1])
         return out if self.scale == 1.0 else out * self.scale
 

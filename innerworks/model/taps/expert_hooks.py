@@ -140,7 +140,7 @@ def _watch_neurons(session: Session, patches: Patches, experts: Any, change: Cha
             f"experts run under experts_implementation={how!r}, whose kernels do not show their neurons: load the "
             "model with experts_implementation='grouped_mm' (or 'batched_mm', which takes float64 too)."
         )
-    _watch_order(session, patches, experts, how)
+    _watch_order(session, patches, experts)
     if how == "eager":
         _in_pieces(session, patches, experts, change, edits)
         return
@@ -154,15 +154,18 @@ def _watch_neurons(session: Session, patches: Patches, experts: Any, change: Cha
         patches.post_hook(experts.act_fn, lambda module, args, output: change(output))
 
 
-def _watch_order(session: Session, patches: Patches, experts: Any, how: str) -> None:
-    """Know in which order the experts' rows will come."""
+def _watch_order(session: Session, patches: Patches, experts: Any) -> None:
+    """Know in which order the experts' rows will come.
+
+    transformers may change how experts run between the prompt and what is generated, so it is asked at each call.
+    """
 
     def hook(_: Any, args: Any, kwargs: Any) -> None:
         given = dict(zip(("hidden_states", "top_k_index", "top_k_weights"), args, strict=False))
         chosen = given.get("top_k_index", kwargs.get("top_k_index", kwargs.get("router_indices")))
         weights = given.get("top_k_weights", kwargs.get("top_k_weights", kwargs.get("routing_weights")))
         session.scratch[id(experts)] = (chosen, weights)
-        session.expert_orders[id(experts)] = _order(chosen, how)
+        session.expert_orders[id(experts)] = _order(chosen, experts.config._experts_implementation or "eager")
 
     patches.pre_hook(experts, hook)
 

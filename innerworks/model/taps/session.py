@@ -22,8 +22,10 @@ from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember
 from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, index_of
 from innerworks.model.taps.narrowing import narrow
 from innerworks.model.taps.patched import Patches
+from innerworks.model.taps.pieces import PieceReader, Pieces
 from innerworks.model.taps.point import Place, Point
 from innerworks.model.taps.points import point_of
+from innerworks.model.taps.written_keys import of_written_keys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +84,7 @@ class Session:
         self.first_row = 0
         self._waiting = 0
         self._edited: dict[int, set[int] | None] = {}
+        self._queries: Window | None = None
 
     # -- what to do ---------------------------------------------------------------------------------------------
 
@@ -129,11 +132,28 @@ class Session:
 
     def process(self, actions: Sequence[Action], raw: Tensor) -> Tensor:
         """Do what is due at one point and give back the tensor that should flow on."""
+        dim = self._key_dim(actions[0], raw)
+        if dim is None:
+            return self._process(actions, raw)
+        written = self.window.offset + self.window.width
+        sinks = int(isinstance(actions[0].point.codec, Sinks))
+        return of_written_keys(lambda shown: self._process(actions, shown), raw, dim, written, sinks)
+
+    def _key_dim(self, action: Action, raw: Tensor) -> int | None:
+        """The dimension of a raw tensor that has all keys, those of a cache included."""
+        name = action.site.name
+        if self.layout.packed is not None:
+            return None
+        if name in ("scores", "pattern"):
+            return raw.dim() - 1
+        return raw.dim() - 2 if self.anatomy.sees_past(name) else None
+
+    def _process(self, actions: Sequence[Action], raw: Tensor) -> Tensor:
         first = actions[0]
         if first.whole and first.reader is not None and len(actions) == 1:
             first.reader(first.point.codec.read(raw, self))
             first.fired = True
-            self._done(actions)
+            self.done(actions)
             return raw
         shown: _Shown | None = None
         edited: dict[int, Tensor] = {}
@@ -152,7 +172,7 @@ class Session:
             else:
                 self._read(action, shown.values)
         raw = self._flush(shown, raw, edited)
-        self._done(actions)
+        self.done(actions)
         return raw
 
     def _flush(self, shown: _Shown | None, raw: Tensor, edited: dict[int, Tensor]) -> Tensor:
@@ -174,6 +194,29 @@ class Session:
             raw.requires_grad_()
         self.kept[id(action)] = raw
         return raw
+
+    def read_piece(self, action: Action, raw: Tensor, queries: Window, *, whole: bool) -> None:
+        """Read an action from a part of its tensor that holds some queries: all that it names (`whole`), or a piece."""
+        self._queries = queries
+        try:
+            values = action.point.codec.read(raw, self)
+            index = self._index(action, values, range(self.layout.rows))
+        finally:
+            self._queries = None
+        assert action.reader is not None
+        if index is None:
+            return
+        chosen = action.site.coordinates(values[index] if index else values)
+        if whole:
+            action.reader(chosen)
+        else:
+            assert isinstance(action.reader, PieceReader)
+            action.reader.piece(chosen, self.query_dim(action))
+        action.fired = True
+
+    def query_dim(self, action: Action) -> int:
+        """Where queries lie in what an action selects."""
+        return self._axes(action).index("query")
 
     def _read(self, action: Action, values: Tensor) -> None:
         assert action.reader is not None
@@ -206,6 +249,7 @@ class Session:
         current = shown.values
         index = self._index(action, current, rows)
         if index is None:
+            action.fired |= self._out_of_the_window(action, current, rows)
             return
         action.fired = True
         self._note_edited(action, rows)
@@ -225,6 +269,13 @@ class Session:
             shown.values, shown.ours = new, True
         if edit.cuts_attention and not isinstance(shown.codec, Sinks):
             refuse_blind_queries(edit, shown.before, shown.values, self.layout, rows, self.window.offset)
+
+    def _out_of_the_window(self, action: Action, values: Tensor, rows: range) -> bool:
+        """Whether an edit names keys that a sliding window's cache has dropped, which no query sees any more."""
+        if "key" not in action.columns:
+            return False
+        first = self._windows(action, values)["key"].offset
+        return all(c < first for row in rows for c in action.columns["key"].per_row[row])
 
     @staticmethod
     def _axes(action: Action) -> tuple[str, ...]:
@@ -280,7 +331,7 @@ class Session:
     def _windows(self, action: Action, values: Tensor) -> dict[str, Window]:
         dims, window = action.point.dims, self.window
         end = window.offset + window.width
-        windows = {"pos": window, "query": window}
+        windows = {"pos": window, "query": self._queries or window}
         if action.point.place == "model":  # while generating, the prompt's pass gives the last logits only
             windows["pos"] = Window(end - values.shape[1], values.shape[1])
         past = self.anatomy.sees_past(action.site.name)
@@ -309,7 +360,8 @@ class Session:
         site = action.here or action.site
         return index_of(site, dims, values.shape, self.layout, rows, action.columns, windows, values.device)
 
-    def _done(self, actions: Sequence[Action]) -> None:
+    def done(self, actions: Sequence[Action]) -> None:
+        """What was due at one point has been done; if that was all, the model may stop."""
         if self.may_stop:
             self._waiting -= len(actions)
             if self._waiting <= 0:
@@ -375,6 +427,7 @@ class Session:
             bool(self.anatomy.family.setting("other_eager", self.anatomy.config)),
             process,
             lambda: self.edited_entries(module),
+            Pieces(self, by_place),
         )
         inside = [a for place in ("scores", "pattern") for a in by_place.get(place, [])]
         tap.needs_gradient = any(a.keep_graph for a in inside)

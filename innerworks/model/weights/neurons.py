@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from innerworks.errors import SiteError
 from innerworks.model.anatomy.record import Part
+from innerworks.model.stored import stored
 from innerworks.model.weights.projections import bias_of, matrix_of
 from innerworks.model.weights.views import Views
 
@@ -138,22 +139,22 @@ class Neurons(Views):
         experts, chosen = self._experts(layer, expert)
         record = self.anatomy.family.experts
         assert record is not None
-        both = experts.gate_up_proj.detach()[chosen]
+        both = _of_expert(experts, "gate_up_proj", chosen)
         both = both if record.transposed else both.T
         second, half = which == "up", both.shape[1] // 2
         columns = slice(int(second), None, 2) if record.interleaved else slice(half * second, half * (second + 1))
-        bias = getattr(experts, "gate_up_proj_bias", None)
-        own = both.new_zeros(both.shape[1]) if bias is None else bias.detach()[chosen]
+        bias = stored(experts, "gate_up_proj_bias")
+        own = both.new_zeros(both.shape[1]) if bias is None else bias[chosen]
         return both[:, columns], own[columns]
 
     def _expert_down(self, layer: int, expert: int | None) -> tuple[Tensor, Tensor]:
         experts, chosen = self._experts(layer, expert)
         record = self.anatomy.family.experts
         assert record is not None
-        down = experts.down_proj.detach()[chosen]
+        down = _of_expert(experts, "down_proj", chosen)
         down = down if record.transposed else down.T
-        bias = getattr(experts, "down_proj_bias", None)
-        return down, down.new_zeros(down.shape[1]) if bias is None else bias.detach()[chosen]
+        bias = stored(experts, "down_proj_bias")
+        return down, down.new_zeros(down.shape[1]) if bias is None else bias[chosen]
 
     def _experts(self, layer: int, expert: int | None) -> tuple[Any, int]:
         record = self.anatomy.family.experts
@@ -164,3 +165,9 @@ class Neurons(Views):
                 "say which one, with expert=0."
             )
         return self.anatomy.part(layer, record.experts), self._expert(expert)
+
+
+def _of_expert(experts: Any, name: str, expert: int) -> Tensor:
+    every = stored(experts, name)
+    assert every is not None
+    return every[expert]

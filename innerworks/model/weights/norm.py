@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from innerworks.model.anatomy.record import NormKind
+from innerworks.model.stored import kept
 from innerworks.model.weights.factored import at_least_float32
 
 if TYPE_CHECKING:
@@ -39,16 +40,15 @@ class Norm:
     @property
     def gamma(self) -> Tensor | None:
         """The factor per coordinate, [d], the 1 of a 1 + weight included; None where there is none."""
-        weight = getattr(self.module, "weight", None)
+        weight = kept(self.module, "weight")
         if weight is None:
             return None
-        return 1.0 + at_least_float32(weight.detach()) if self.kind.endswith("plus_one") else weight.detach()
+        return 1.0 + at_least_float32(weight) if self.kind.endswith("plus_one") else weight
 
     @property
     def beta(self) -> Tensor | None:
         """The term per coordinate, [d]; None where there is none."""
-        bias = getattr(self.module, "bias", None)
-        return None if bias is None else bias.detach()
+        return kept(self.module, "bias")
 
     def scale(self, x: Tensor) -> Tensor:
         """What `x` [..., d] is divided by: sqrt(mean(x²) + ε), of the centred x for LayerNorm."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import AnatomyError, SiteError
 from innerworks.model.anatomy.record import Fused
+from innerworks.model.stored import stored
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,22 +17,17 @@ __all__ = ["bias_of", "head_columns", "matrix_of", "output_rows", "qkv_projectio
 
 
 def matrix_of(projection: Any) -> Tensor:
-    """A linear module's weight as a view [input, output]."""
-    weight: Tensor = projection.weight.detach()
-    if not weight.is_floating_point():
-        raise AnatomyError(
-            f"{type(projection).__name__} stores quantised weights ({weight.dtype}), which are no matrix to "
-            "look at: load the model without quantisation, or dequantise it."
-        )
+    """A linear module's weight as [input, output]: a view, or a copy where it is quantised or offloaded."""
+    weight = stored(projection)
+    assert weight is not None
     return weight if type(projection).__name__ == "Conv1D" else weight.T
 
 
 def bias_of(projection: Any) -> Tensor:
     """A linear module's bias [output]; zeros where it has none."""
-    bias = getattr(projection, "bias", None)
+    bias = stored(projection, "bias")
     if bias is not None:
-        found: Tensor = bias.detach()
-        return found
+        return bias
     matrix = matrix_of(projection)
     return matrix.new_zeros(matrix.shape[1])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from innerworks.errors import SiteError
+from innerworks.model.stored import device_of, stored
 from innerworks.model.weights.factored import at_least_float32
 from innerworks.model.weights.projections import bias_of, matrix_of
 from innerworks.model.weights.views import Views
@@ -37,7 +38,7 @@ class Vocabulary(Views):
         import torch
 
         module = self.anatomy.embedding
-        weight: Tensor = module.weight.detach()
+        weight = _table(module)
         if type(module) is torch.nn.Embedding and self._embed_scale == 1.0 and self._embed_norm is None:
             return weight
         return self.embed_rows(torch.arange(weight.shape[0], device=weight.device))
@@ -47,7 +48,7 @@ class Vocabulary(Views):
         import torch
 
         module = self.anatomy.embedding
-        ids = torch.as_tensor(tokens, device=module.weight.device)
+        ids = torch.as_tensor(tokens, device=device_of(module))
         with torch.no_grad():
             # The module is called because some scale their output themselves.
             rows: Tensor = module(ids)
@@ -62,7 +63,7 @@ class Vocabulary(Views):
             raise SiteError(f"{self.anatomy.family.model_type} has no pos_embed: {self.anatomy.missing['pos_embed']}.")
         module: Any = self.anatomy.module.get_submodule(path)
         # Sinusoids are no parameter, and have another name.
-        weight: Tensor = (module.weights if hasattr(module, "weights") else module.weight).detach()
+        weight = _table(module, "weights" if hasattr(module, "weights") else "weight")
         # OPT keeps rows in front of position 0 that no position uses.
         return weight[int(getattr(module, "offset", 0)) :]
 
@@ -116,11 +117,16 @@ class Vocabulary(Views):
         """Embedding rows and the same tokens' unembedding columns, a few thousand tokens at a time."""
         import torch
 
-        weight = self.anatomy.embedding.weight
-        both = min(weight.shape[0], self.anatomy.n_vocab)
+        both = min(self.anatomy.embedding.weight.shape[0], self.anatomy.n_vocab)
         unembed = self.unembed
         for start in range(0, both, _CHUNK):
             stop = min(start + _CHUNK, both)
-            rows = self.embed_rows(torch.arange(start, stop, device=weight.device))
+            rows = self.embed_rows(torch.arange(start, stop))
             columns = unembed[:, start:stop]
             yield at_least_float32(rows).to(device), at_least_float32(columns).to(device)
+
+
+def _table(module: Any, name: str = "weight") -> Tensor:
+    table = stored(module, name)
+    assert table is not None
+    return table

@@ -147,7 +147,7 @@ def test_quantised_weights_are_refused():
     module = families.build("llama")
     projection = module.model.layers[0].self_attn.q_proj
     projection.weight = torch.nn.Parameter(torch.zeros(32, 32, dtype=torch.int8), requires_grad=False)
-    with pytest.raises(AnatomyError, match=r"quantised weights \(torch.int8\)"):
+    with pytest.raises(AnatomyError, match=r"quantised weights \(its weight is torch.int8\)"):
         opened(module).weights.q(0, 0)
 
 
