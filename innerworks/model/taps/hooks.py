@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
     from innerworks.model.taps.session import Action, Session
 
-__all__ = ["HOOKS", "clip_in_the_projections", "remember_inputs"]
+__all__ = ["HOOKS", "clip_in_the_projections", "remember_inputs", "remember_outputs"]
 
 
 def remember_inputs(session: Session, patches: Patches, modules: list[Any]) -> None:
@@ -27,6 +27,19 @@ def remember_inputs(session: Session, patches: Patches, modules: list[Any]) -> N
             _remember_expert_inputs(session, patches, module)
         else:
             patches.pre_hook(module, _remember_input(session, module))
+
+
+def remember_outputs(session: Session, patches: Patches, modules: list[Any]) -> None:
+    """Keep what these modules give, after any edit there."""
+    for module in modules:
+        patches.post_hook(module, _remember_output(session, module))
+
+
+def _remember_output(session: Session, module: Any) -> Callable[..., None]:
+    def hook(_: Any, args: Any, output: Any) -> None:
+        session.scratch[id(module)] = output
+
+    return hook
 
 
 def _remember_input(session: Session, module: Any) -> Callable[..., None]:

@@ -18,7 +18,7 @@ from innerworks.model.sites import Edge, Site
 from innerworks.model.taps.attention import AttentionTap
 from innerworks.model.taps.blind_queries import refuse_blind_queries
 from innerworks.model.taps.codecs import Codec, Sinks
-from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember_inputs
+from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember_inputs, remember_outputs
 from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, index_of
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.points import Place, Point, point_of
@@ -349,6 +349,8 @@ class Session:
             self._install_attention(patches, by_place)
         modules = {id(module): module for action in self.actions for module in action.point.inputs}
         remember_inputs(self, patches, list(modules.values()))
+        others = {id(module): module for action in self.actions for module in action.point.outputs}
+        remember_outputs(self, patches, list(others.values()))
 
     def _install_attention(self, patches: Patches, by_place: dict[str, list[Action]]) -> None:
         module = next(iter(by_place.values()))[0].point.module

@@ -64,7 +64,7 @@ class Neurons(Views):
 
     def neuron(self, layer: int, neuron: int, *, expert: int | None = None, folded: bool = False) -> Neuron:
         """One neuron's directions and biases."""
-        layer = self._layer(layer)
+        layer = self._layer_with(layer, "mlp_in")
         mixture = layer in self.anatomy.mixture_layers
         neuron = self._neuron(neuron, self.anatomy.d_expert if mixture else self.anatomy.d_mlp)
         # Folding costs as much as there are columns, so one column is cut out before and not after.
@@ -96,7 +96,7 @@ class Neurons(Views):
     def _branch(
         self, which: str, layer: int, expert: int | None, folded: bool, neuron: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        layer = self._layer(layer)
+        layer = self._layer_with(layer, "mlp_in")
         weight, bias = self._stored_branch(which, layer, expert)
         if neuron is not None:
             weight, bias = weight[:, neuron : neuron + 1], bias[neuron : neuron + 1]
@@ -106,7 +106,7 @@ class Neurons(Views):
     def _stored_branch(self, which: str, layer: int, expert: int | None) -> tuple[Tensor, Tensor]:
         if layer in self.anatomy.mixture_layers:
             return self._expert_branch(which, layer, expert)
-        family = self.anatomy.family
+        family = self.anatomy.in_layer(layer)
         path = {"up": family.up, "gate": family.gate}[which]
         module = self._dense(layer, path.path if isinstance(path, Part) else path, which, expert)
         weight, bias = matrix_of(module), bias_of(module)
@@ -115,11 +115,11 @@ class Neurons(Views):
         return weight.chunk(2, -1)[path.half], bias.chunk(2, -1)[path.half]
 
     def _down(self, layer: int, expert: int | None, folded: bool, neuron: int | None = None) -> tuple[Tensor, Tensor]:
-        layer = self._layer(layer)
+        layer = self._layer_with(layer, "mlp_in", *("mlp_out",) * folded)
         if layer in self.anatomy.mixture_layers:
             weight, bias = self._expert_down(layer, expert)
         else:
-            module = self._dense(layer, self.anatomy.family.down, "down", expert)
+            module = self._dense(layer, self.anatomy.in_layer(layer).down, "down", expert)
             weight, bias = matrix_of(module), bias_of(module)
         weight = weight if neuron is None else weight[neuron : neuron + 1]
         post = self.mlp_post(layer)
@@ -158,6 +158,10 @@ class Neurons(Views):
     def _experts(self, layer: int, expert: int | None) -> tuple[Any, int]:
         record = self.anatomy.family.experts
         assert record is not None
+        if record.unseen is not None:
+            raise SiteError(
+                f"{self.anatomy.family.model_type}'s experts cannot be looked at one by one: {record.unseen}."
+            )
         if expert is None:
             raise SiteError(
                 f"{self.anatomy.family.model_type} is a mixture of {self.anatomy.n_experts} experts: "

@@ -7,7 +7,7 @@ from dataclasses import replace
 from innerworks.model.anatomy.families.llama_kin import granite, llama
 from innerworks.model.anatomy.record import Case, Experts, Latent, Refusal, Setting, Split
 
-__all__ = ["FAMILIES"]
+__all__ = ["FAMILIES", "deepseek_v3", "qwen2_moe"]
 
 _QK_NORM = ("self_attn.q_norm", "self_attn.k_norm")
 
