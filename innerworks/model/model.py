@@ -199,8 +199,8 @@ class Model:
         why = self.family.left_padding
         if why is not None and any(batch.starts):
             raise PromptError(
-                f"{self.family.model_type} cannot take prompts of unequal length padded on the left: {why}. Run them on "
-                "their own (to generate), or padded on the right."
+                f"{self.family.model_type} cannot take prompts of unequal length padded on the left: {why}. Run them "
+                "on their own (to generate), or padded on the right."
             )
         return batch
 

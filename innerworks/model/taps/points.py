@@ -155,11 +155,13 @@ def _mixer_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
 
 def _sinks(hidden: bool) -> Callable[[Anatomy, int], c.Codec]:
     def make(anatomy: Anatomy, layer: int) -> c.Codec:
-        path = anatomy.family.sinks
+        path = anatomy.in_layer(layer).sinks
         if path is None:
             return c.Edges(anatomy.n_heads)
         owner, _, name = path.rpartition(".")
         module = anatomy.part(layer, owner)
+        if getattr(module, name, None) is None:  # some layers have none
+            return c.Edges(anatomy.n_heads)
         return c.Sinks((lambda: getattr(module, name)) if hidden else None)
 
     return make
