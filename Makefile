@@ -10,13 +10,14 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor test-families lint format docs bench clean distclean
+.PHONY: help demo test test-floor test-families test-all-models lint format docs bench clean distclean
 
 help:
 	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
 	@echo "make test       run the tests; ARGS='-k sweep' says which, without it two at a time"
 	@echo "make test-floor the same under the oldest transformers that is supported, in an environment of its own"
 	@echo "make test-families  the rest of the contract on the families that make test only samples"
+	@echo "make test-all-models  open every causal architecture that transformers has"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"
@@ -38,6 +39,10 @@ test-floor: $(VENV)-floor/.dev
 test-families: ARGS ?= -n 2
 test-families: $(VENV)/.dev
 	$(BIN)/python -m pytest -m families $(ARGS)
+
+test-all-models: ARGS ?= -n 2
+test-all-models: $(VENV)/.dev
+	$(BIN)/python -m pytest -m all_models $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -27,7 +27,7 @@ class Anatomy:
         self.module: Any = module
         self.config: Any = _text_config(module)
         family.check(self.config)
-        self.family = family = family.of(self.config)
+        self.family = family = _relocated(family.of(self.config), module)
         self.blocks: list[nn.Module] = list(self._find(module, family.blocks).children())
         self.n_layers = len(self.blocks)
         self._parts: dict[tuple[int, str], nn.Module] = {}
@@ -39,7 +39,7 @@ class Anatomy:
     def _read_sizes(self) -> None:
         config = self.config
         self.d_model: int = getattr(config, "hidden_size", None) or self.embedding.weight.shape[1]
-        self.n_heads: int = config.num_attention_heads if self.attention_layers else 0
+        self.n_heads: int = self._head_count()
         said = self.family.setting("kv_heads", config)
         self.n_kv_heads: int = said or getattr(config, "num_key_value_heads", None) or self.n_heads
         self.d_head: int = self._head_size()
@@ -52,6 +52,14 @@ class Anatomy:
         self.context_length: int | None = getattr(config, "max_position_embeddings", None)
         self.parallel: bool = bool(self.family.setting("parallel", config))
         self.residual_scale: float = float(self.family.setting("residual_scale", config))
+
+    def _head_count(self) -> int:
+        if not self.attention_layers:
+            return 0
+        count = getattr(self.config, "num_attention_heads", None)
+        if count is None:
+            raise AnatomyError(f"the config of {self.family.model_type!r} does not say how many heads attention has.")
+        return int(count)
 
     def _head_size(self) -> int:
         if not self.attention_layers:
@@ -300,6 +308,17 @@ class Anatomy:
             raise SiteError(f"at.{site.name} is in every layer: write at.{site.name}[5], or at.{site.name}[:] for all.")
         layers = pick(site.layer, self.n_layers, "layer")
         return [site.on(layer) for layer in layers]
+
+
+def _relocated(family: Family, module: Any) -> Family:
+    """The record of a text decoder that lies deeper in this model, inside one that also takes images or sound."""
+    stack, _, blocks = family.blocks.rpartition(".")
+    decoder = module.get_decoder() if hasattr(module, "get_decoder") else None
+    if not stack or has_module(module, family.blocks) or not has_module(decoder, blocks):
+        return family
+    deeper = next(name for name, part in module.named_modules() if part is decoder)
+    paths = {name: getattr(family, name) for name in ("blocks", "pos_embed", "embed_norm", "final_norm")}
+    return replace(family, **{n: deeper + p.removeprefix(stack) for n, p in paths.items() if p is not None})
 
 
 def _text_config(module: Any) -> Any:

@@ -57,7 +57,9 @@ def _listed(layers: list[int]) -> str:
 
 def missing_kinds(anatomy: Anatomy) -> dict[str, str]:
     """The kinds that no layer has, each with the reason."""
-    found = dict(_of_the_family(anatomy))
+    absent = anatomy.family.absent
+    found = {kind: absent.get(kind, why) for kind, why in _of_the_family(anatomy)}
+    found |= {kind: why for kind, why in absent.items() if not KINDS[kind].layered}
     for kind in KINDS.values():
         if kind.layered and kind.name not in found:
             reasons = [missing_in_layer(anatomy, kind.name, layer) for layer in range(anatomy.n_layers)]

@@ -181,7 +181,8 @@ class Family:
     `rotated_layer` is an attribute of the attention module that says whether this layer has rotary positions, where not
     all have.
     `qkv_clip` is where the attention module finds the bound that it cuts queries, keys and values to, as
-    they leave their projections or the modules in `clipped`. `cases` are
+    they leave their projections or the modules in `clipped`, and `unclipped` what stands there when nothing is to be
+    cut. `cases` are
     applied in their order, to the whole record; `layers` to what it says of single layers: there, `mixer` is a token
     mixer besides or instead of attention, and `has_attention` and `has_mlp` say which halves a block has. `absent`
     gives, kind by kind, why a site cannot be offered in a layer that has its half. `attn_scale` is what attention's
@@ -219,6 +220,7 @@ class Family:
     qk_norm_after_rotary: bool = False
     qkv_clip: str | None = None
     clipped: tuple[str, ...] = ()
+    unclipped: float | None = None
     rotary: bool = True
     rotary_pairs: Literal["halves", "neighbours"] = "halves"
     rotated_layer: Setting | None = None

@@ -76,7 +76,8 @@ def _layer(block: Block) -> dict[str, Any] | str:
         return f"a block has {', '.join(children)}, among which no attention and MLP are recognised."
     found: dict[str, Any] = {"has_attention": attn is not None, "has_mlp": mlp is not None}
     if attn is None:
-        found["mixer"] = Mixer(mixers[0], f"{type(children[mixers[0]]).__name__}, which is no attention")
+        after = block.reader_of(block.outputs[mixers[0]], norms) or ""
+        found["mixer"] = Mixer(mixers[0], f"a {type(children[mixers[0]]).__name__}, which is no attention", after)
     else:
         found |= {"attn": attn, **_attention(attn, children[attn])}
     found |= _norms(block, attn or mixers[0], mlp, norms)
@@ -188,7 +189,7 @@ def _trunk(module: Any, traced: Trace) -> dict[str, Any] | str:
     parts = dict(module.get_submodule(stack).named_children())
     final = _first(_FINAL_NORM, {name for name, part in parts.items() if _is_norm(part)})
     block = traced.blocks[0]
-    a_norm = next((part for part in block.module.modules() if _is_norm(part)), parts.get(final or ""))
+    a_norm = next((part for part in block.module.children() if _is_norm(part)), parts.get(final or ""))
     kind = None if a_norm is None else _norm_kind(a_norm)
     if kind is None:
         return f"its norm, {type(a_norm).__name__}, is neither a LayerNorm nor an RMSNorm that we know."
@@ -208,6 +209,8 @@ def _norm_kind(norm: Any) -> NormKind | None:
     import torch
 
     weight = getattr(norm, "weight", None)
+    if weight is None and not list(norm.parameters()):
+        weight = torch.ones(64)
     if weight is None or weight.dim() != 1:
         return None
     x = torch.linspace(-1, 2, 3 * weight.shape[0], device=weight.device, dtype=weight.dtype).view(3, -1).cos()

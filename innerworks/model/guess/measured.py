@@ -112,6 +112,9 @@ def _with_embedding(module: Any, family: Family) -> Family:
     kinds = ("embed", "token_embed", "pos_embed")
     run = model.run(probe(module), capture=_sites(model, kinds), nan="allow")
     embed, tokens = run[at.embed], run[at.token_embed]
+    if not tokens.equal(model.anatomy.embedding(probe(module))):
+        over = "the model changes the embeddings in place after giving them"
+        return replace(family, pos_embed=None, no_circuits=_NOT_TOLD, absent={**family.absent, "token_embed": over})
     if embed.shape != tokens.shape:
         return replace(family, pos_embed=None, no_circuits=_NOT_TOLD)
     if family.pos_embed is not None:
@@ -139,12 +142,10 @@ def _with_logits(module: Any, family: Family) -> Family:
         return family
     given = model.anatomy.unembedding(run[at.final_norm].to(model.dtype))
     cap = _CAP.of(model.anatomy.config)
-    if cap:
-        uncapped = (plain / cap).clamp(-1 + 1e-6, 1 - 1e-6).atanh() * cap
-        scale = factor(uncapped, given)
+    scale = factor(plain, given)
+    if scale is None and cap:
+        scale = factor((plain.double() / cap).atanh() * cap, given)
         family = replace(family, logit_softcap=_CAP)
-    else:
-        scale = factor(plain, given)
     if scale is None:
         raise Contradiction("the logits are not a multiple of what the unembedding gives")
     return replace(family, logit_scale=scale)

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from innerworks.model import edits as edit
 from innerworks.model.anatomy import Anatomy, Family, Part
 from innerworks.model.guess.measured import FAILURES, Contradiction
 from innerworks.model.guess.traced import probe
 from innerworks.model.model import Model
-from innerworks.model.sites import Site, at
+from innerworks.model.sites import KINDS, Site, at
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["confirmed"]
 
+_STREAM = ("embed", "resid_pre", "resid_post", "attn_out", "mixer_out", "mlp_out", "logits")
 _INSIDE = ("scores", "pattern")
 _ROTATED = ("q_rot", "k_rot")
 _HEADS = ("q", "k", "v", "z", "head_out")
@@ -29,19 +31,49 @@ def confirmed(module: Any, family: Family) -> Family:
     swapped = family
     for group, check in _CHECKS:
         why = _contradiction(module, swapped, check)
-        if why and group is _NEURONS and isinstance(_other_way(swapped), Family):
-            other = _other_way(swapped)
-            if not _contradiction(module, other, check):
-                swapped, why = other, ""
+        other = _OTHERWISE[group](swapped) if why and group in _OTHERWISE else swapped
+        if other is not swapped and not _contradiction(module, other, check):
+            swapped, why = other, ""
         if why:
             absent = {kind: f"a guess could not confirm it ({why})" for kind in group if kind not in swapped.absent}
             swapped = replace(swapped, absent={**swapped.absent, **absent})
-    return swapped
+    return _written_back(module, swapped)
+
+
+def _written_back(module: Any, family: Family) -> Family:
+    """The record, less what changes the logits when it is written back as it was read: the model uses that module
+    more than once, or goes on to change what it gave."""
+    model, ids = Model(module, anatomy=Anatomy(module, family)), probe(module)
+    sites = {name: _everywhere(model, name) for name in KINDS if name != "module" and name not in model.anatomy.missing}
+    run = model.run(ids, capture=[site for of_a_kind in sites.values() for site in of_a_kind], nan="allow")
+    moving = []
+    for name, of_a_kind in sites.items():
+        try:
+            again = model.run(ids, edits=[edit.set(site, run[site]) for site in of_a_kind], nan="allow")
+        except FAILURES:
+            moving.append(name)
+            continue
+        if not _near(again.logits, run.logits):
+            moving.append(name)
+    needed = [kind for kind in moving if kind in _STREAM]
+    if needed:
+        raise Contradiction(f"writing back {', '.join(needed)} as it was read changes the logits")
+    absent = dict.fromkeys(moving, "a guess could not confirm it (written back as it was read, it changes the logits)")
+    return replace(family, absent={**family.absent, **absent}) if moving else family
+
+
+def _everywhere(model: Model, kind: str) -> list[Site]:
+    return [Site(kind)[layer] for layer in model.layers_with(kind)] if KINDS[kind].layered else [Site(kind)]
 
 
 def _other_way(family: Family) -> Family:
     """The record with the gate and the linear branch the other way round."""
     return replace(family, up=family.gate, gate=family.up) if family.gate is not None else family
+
+
+def _no_column(family: Family) -> Family:
+    """The record of sinks that take their share outside the softmax."""
+    return replace(family, sinks=None) if family.sinks is not None else family
 
 
 def _contradiction(module: Any, family: Family, check: Callable[[Model, Any], None]) -> str:
@@ -73,9 +105,9 @@ def _patterns(model: Model, ids: Any) -> None:
         if pattern.shape != (1, model.n_heads, n, n):
             raise Contradiction(f"patterns of shape {tuple(pattern.shape)} for {model.n_heads} heads")
         sums = pattern.sum(-1)
-        if (pattern.triu(1).abs() > 1e-6).any() or (sums > 1 + 1e-3).any():
+        if not pattern.isfinite().all() or (pattern.triu(1).abs() > 1e-6).any() or (sums > 1 + 1e-3).any():
             raise Contradiction("patterns see the future, or sum to more than one")
-        if model.family.sinks is None and (sums - 1).abs().max() > 1e-3:
+        if model.anatomy.in_layer(layer).sinks is None and (sums - 1).abs().max() > 1e-3:
             raise Contradiction("pattern rows do not sum to one")
         shared = scores.softmax(-1) * sums[..., None]
         if not _near(shared, pattern):
@@ -216,6 +248,8 @@ def _keep(made: dict[int, Any], layer: int) -> Any:
     return hook
 
 
+_OTHERWISE = {_NEURONS: _other_way, _INSIDE: _no_column}
+"""What else a record may say of a group, where the first draft does not hold."""
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Model, Any], None]], ...] = (
     (_INSIDE, _patterns),
     (_ROTATED, _rotated),

@@ -96,10 +96,10 @@ def clip_in_the_projections(patches: Patches, anatomy: Anatomy, layer: int) -> N
     owner, _, name = str(anatomy.family.qkv_clip).rpartition(".")
     if owner:
         unbounded = copy.copy(getattr(attn, owner))
-        setattr(unbounded, name, None)
+        setattr(unbounded, name, anatomy.family.unclipped)
         patches.set(attn, owner, unbounded)
     else:
-        patches.set(attn, name, None)
+        patches.set(attn, name, anatomy.family.unclipped)
 
     def hook(_: Any, args: Any, output: Any) -> Any:
         return output.clamp(min=-bound, max=bound)
