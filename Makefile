@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor test-families test-quantised lint format docs bench clean distclean
+.PHONY: help demo test test-floor test-families test-quantised test-all-models lint format docs bench clean distclean
 
 help:
 	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-floor the same under the oldest transformers that is supported, in an environment of its own"
 	@echo "make test-families  the rest of the contract on the families that make test only samples"
 	@echo "make test-quantised  models in eight and four bits, in an environment with the packages they need"
+	@echo "make test-all-models  open every causal architecture that transformers has"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"
@@ -43,6 +44,10 @@ test-families: $(VENV)/.dev
 test-quantised: ARGS ?= -n 2
 test-quantised: $(VENV)-quantised/.dev
 	$(VENV)-quantised/bin/python -m pytest -m quantised $(ARGS)
+
+test-all-models: ARGS ?= -n 2
+test-all-models: $(VENV)/.dev
+	$(BIN)/python -m pytest -m all_models $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

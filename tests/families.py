@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import transformers
-from family_configs import CONFIGS, REFUSED, VARIANTS
+from family_configs import CONFIGS, HYBRIDS, REFUSED, VARIANTS
 
 FAMILIES = (*CONFIGS, *VARIANTS)
 FIRST = (
@@ -26,11 +26,13 @@ FIRST = (
     "gpt_neox_sequential",
 )
 """The families that have, between them, nearly every difficulty: they go through everything in the default suite."""
-CLOSE = frozenset(FAMILIES) - frozenset(FIRST)
+FIRST_HYBRIDS = ("mamba", "jamba", "falcon_h1", "nemotron_h", "qwen3_next", "zamba2")
+CLOSE = frozenset((*FAMILIES, *HYBRIDS)) - frozenset((*FIRST, *FIRST_HYBRIDS))
 NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss", "gpt_neo", "codegen", "xglm", "mpt"}
 """Falcon is among them for its scores and patterns, which it forms in eager attention only."""
 NO_SDPA |= {"falcon", "falcon_grouped", "falcon_sequential"}
 MOE = {"mixtral", "gpt_oss", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "deepseek_v2", "deepseek_v3"}
+MIXED_HYBRIDS = {"jamba", "granitemoehybrid", "nemotron_h", "lfm2_moe", "qwen3_next", "qwen3_5_moe_text", "kimi_linear"}
 MIXTURES = MOE | {"llama4_text"}
 """Llama 4 runs every expert on every token."""
 LATENT = {"deepseek_v2", "deepseek_v3"}
@@ -69,7 +71,9 @@ def build(
 ) -> Any:
     """A new random model with weights large enough to leave the linear regime."""
     model_type, extra = VARIANTS.get(family, (family, {}))
-    config = transformers.AutoConfig.for_model(model_type, **{**{**CONFIGS, **REFUSED}[model_type], **extra, **changes})
+    config = transformers.AutoConfig.for_model(
+        model_type, **{**{**CONFIGS, **HYBRIDS, **REFUSED}[model_type], **extra, **changes}
+    )
     config._attn_implementation = backend
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -81,7 +85,7 @@ def build(
                 else:
                     scale = 0.35 if parameter.dim() > 1 else 0.2
                     parameter.normal_(std=scale)
-    if dtype == torch.float64 and family in MIXTURES:
+    if dtype == torch.float64 and family in MIXTURES | MIXED_HYBRIDS:
         config._experts_implementation = "batched_mm"
     return module.eval().to(dtype)
 

@@ -189,11 +189,26 @@ class Model:
         if padding not in get_args(Padding):
             raise PromptError(f"padding={padding!r}: use 'right' or 'left'.")
         if isinstance(prompt, Batch):
-            return prompt
+            return self._padded_rightly(prompt)
         prompts = [self.prompt(row) for row in rows_of(prompt)]
         for one in prompts:
             check(one, self.anatomy.embedding.weight.shape[0], self.anatomy.context_length)
-        return Batch.of(prompts, "cpu" if self.device.type == "meta" else self.device, padding)
+        device = "cpu" if self.device.type == "meta" else self.device
+        return self._padded_rightly(Batch.of(prompts, device, padding))
+
+    def _padded_rightly(self, batch: Batch) -> Batch:
+        """The batch itself, unless tokens before a prompt would be read with it."""
+        why = self.family.left_padding
+        if why is not None and any(batch.starts):
+            raise PromptError(
+                f"{self.family.model_type} cannot take prompts of unequal length padded on the left: {why}. Run them "
+                "on their own (to generate), or padded on the right."
+            )
+        return batch
+
+    def layers_with(self, kind: str) -> list[int]:
+        """The layers that have a kind of site: `at.z[model.layers_with("z")]` names it in all of them."""
+        return self.anatomy.layers_with(kind)
 
     # -- running ------------------------------------------------------------------------------------------------
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from innerworks.errors import AnatomyError, BackendError, SiteError
 from innerworks.model.anatomy.missing import missing_in_layer, missing_kinds
-from innerworks.model.anatomy.record import Family, Fused
+from innerworks.model.anatomy.record import Family, Fused, Setting
 from innerworks.model.sites import KINDS, Site, pick
+from innerworks.model.sites.kinds import kind_named
 from innerworks.model.stored import features
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ class Anatomy:
         self.module: Any = module
         self.config: Any = _text_config(module)
         family.check(self.config)
-        self.family = family = family.of(self.config)
+        self.family = family = _relocated(family.of(self.config), module)
         self.blocks: list[nn.Module] = list(self._find(module, family.blocks).children())
         self.n_layers = len(self.blocks)
         self._parts: dict[tuple[int, str], nn.Module] = {}
+        self._records: dict[tuple[bool, ...], Family] = {}
         self.points: dict[tuple[str, int], Any] = {}
         """Where sites were found to be; filled by the taps."""
         self._read_sizes()
@@ -38,11 +40,10 @@ class Anatomy:
     def _read_sizes(self) -> None:
         config = self.config
         self.d_model: int = getattr(config, "hidden_size", None) or self.embedding.weight.shape[1]
-        self.n_heads: int = config.num_attention_heads
+        self.n_heads: int = self._head_count()
         said = self.family.setting("kv_heads", config)
         self.n_kv_heads: int = said or getattr(config, "num_key_value_heads", None) or self.n_heads
-        attn: Any = self.part(0, self.family.attn)
-        self.d_head: int = getattr(attn, "head_dim", None) or self.d_model // self.n_heads
+        self.d_head: int = self._head_size()
         self.d_value: int = self.d_head
         latent = self.family.latent
         if latent is not None:
@@ -52,6 +53,57 @@ class Anatomy:
         self.context_length: int | None = getattr(config, "max_position_embeddings", None)
         self.parallel: bool = bool(self.family.setting("parallel", config))
         self.residual_scale: float = float(self.family.setting("residual_scale", config))
+
+    def _head_count(self) -> int:
+        if not self.attention_layers:
+            return 0
+        count = getattr(self.config, "num_attention_heads", None)
+        if count is None:
+            raise AnatomyError(f"the config of {self.family.model_type!r} does not say how many heads attention has.")
+        return int(count)
+
+    def _head_size(self) -> int:
+        if not self.attention_layers:
+            return 0
+        first = self.attention_layers[0]
+        attn: Any = self.part(first, self.in_layer(first).attn)
+        return int(getattr(attn, "head_dim", None) or self.d_model // self.n_heads)
+
+    def in_layer(self, layer: int) -> Family:
+        """What the record says of one layer."""
+        cases = self.family.layers
+        if not cases:
+            return self.family
+        are = tuple(has_module(self.blocks[layer], case.module) for case in cases)
+        if are not in self._records:
+            found = self.family
+            for case, is_so in zip(cases, are, strict=True):
+                found = replace(found, **case.changes) if is_so else found
+            self._records[are] = found
+        return self._records[are]
+
+    @cached_property
+    def attention_layers(self) -> list[int]:
+        """The layers that have attention."""
+        return [layer for layer in range(self.n_layers) if self.in_layer(layer).has_attention]
+
+    @cached_property
+    def mixer_layers(self) -> list[int]:
+        """The layers that have a token mixer that is no attention."""
+        return [layer for layer in range(self.n_layers) if self.in_layer(layer).mixer is not None]
+
+    @cached_property
+    def mlp_layers(self) -> list[int]:
+        """The layers that have an MLP or a mixture of experts."""
+        return [layer for layer in range(self.n_layers) if self.in_layer(layer).has_mlp]
+
+    def scale_of(self, layer: int, which: Literal["attn", "mixer", "mlp"]) -> float:
+        """What the output of one part of a layer is multiplied with on its way into the stream."""
+        family = self.in_layer(layer)
+        if which == "mlp":
+            return self.residual_scale
+        value = family.attn_scale if which == "attn" or family.mixer is None else family.mixer.scale
+        return self.residual_scale * float(value.of(self.config) if isinstance(value, Setting) else value)
 
     @property
     def embedding(self) -> Any:
@@ -73,8 +125,9 @@ class Anatomy:
     @property
     def d_mlp(self) -> int:
         """How many neurons a dense MLP has (where all are mixtures: one expert)."""
-        if self.dense_layers and self.family.down is not None:
-            return int(self.input_size(self.part(self.dense_layers[0], self.family.down)))
+        down = self.in_layer(self.dense_layers[0]).down if self.dense_layers else None
+        if down is not None:
+            return int(self.input_size(self.part(self.dense_layers[0], down)))
         return self.d_expert
 
     @property
@@ -100,7 +153,7 @@ class Anatomy:
     @cached_property
     def dense_layers(self) -> list[int]:
         """The layers whose MLP is no mixture."""
-        return [layer for layer in range(self.n_layers) if layer not in self.mixture_layers]
+        return [layer for layer in self.mlp_layers if layer not in self.mixture_layers]
 
     @property
     def n_experts(self) -> int:
@@ -213,7 +266,7 @@ class Anatomy:
     @cached_property
     def missing(self) -> dict[str, str]:
         """The kinds of site this model does not have, each with the reason."""
-        return dict(missing_kinds(self))
+        return missing_kinds(self)
 
     def block_of(self, site: Site) -> int:
         """The block a concrete site is in; -1 for what comes before the blocks, their number for what comes after."""
@@ -236,12 +289,22 @@ class Anatomy:
             have = ", ".join(k for k in KINDS if k not in self.missing)
             raise SiteError(f"{self.family.model_type} has no {site.name}: {self.missing[site.name]}. It has: {have}.")
         for layer in pick(site.layer, self.n_layers, "layer") if site.layer is not None else ():
-            reason = missing_in_layer(self, site.name, layer)
-            if reason is not None:
-                raise SiteError(f"layer {layer} of {self.family.model_type} has no {site.name}: {reason}.")
+            self.check_layer(site.name, layer)
         if site.unit is not None and site.kind.unit is not None and site.basis is None:
             pick(site.unit, self.size(site.kind.unit), site.kind.unit)
         return site
+
+    def check_layer(self, kind: str, layer: int) -> None:
+        """Raise, with the reason, where one layer does not have a kind of site."""
+        reason = missing_in_layer(self, kind, layer)
+        if reason is not None:
+            raise SiteError(f"layer {layer} of {self.family.model_type} has no {kind}: {reason}.")
+
+    def layers_with(self, kind: str) -> list[int]:
+        """The layers that have a kind of site."""
+        if kind in self.missing or not kind_named(kind).layered:
+            return []
+        return [layer for layer in range(self.n_layers) if missing_in_layer(self, kind, layer) is None]
 
     def _check_module(self, path: str) -> None:
         names = [name for name, _ in self.module.named_modules()]
@@ -267,6 +330,17 @@ class Anatomy:
             raise SiteError(f"at.{site.name} is in every layer: write at.{site.name}[5], or at.{site.name}[:] for all.")
         layers = pick(site.layer, self.n_layers, "layer")
         return [site.on(layer) for layer in layers]
+
+
+def _relocated(family: Family, module: Any) -> Family:
+    """The record of a text decoder that lies deeper in this model, inside one that also takes images or sound."""
+    stack, _, blocks = family.blocks.rpartition(".")
+    decoder = module.get_decoder() if hasattr(module, "get_decoder") else None
+    if not stack or has_module(module, family.blocks) or not has_module(decoder, blocks):
+        return family
+    deeper = next(name for name, part in module.named_modules() if part is decoder)
+    paths = {name: getattr(family, name) for name in ("blocks", "pos_embed", "embed_norm", "final_norm")}
+    return replace(family, **{n: deeper + p.removeprefix(stack) for n, p in paths.items() if p is not None})
 
 
 def _text_config(module: Any) -> Any:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from innerworks.errors import AnatomyError
 
-__all__ = ["Case", "Experts", "Family", "Fused", "Latent", "NormKind", "Part", "Refusal", "Setting", "Shared", "Split"]
+__all__ = [
+    "Case",
+    "Experts",
+    "Family",
+    "Fused",
+    "Latent",
+    "LayerCase",
+    "Mixer",
+    "NormKind",
+    "Part",
+    "Refusal",
+    "Setting",
+    "Shared",
+    "Split",
+]
 
 NormKind = Literal["layer", "layer_plus_one", "rms", "rms_plus_one"]
 FusedLayout = Literal["blocks", "per_head", "per_group", "shards_of_qvk"]
@@ -31,11 +45,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Queries, keys and values come from three projections, by their paths inside a block."""
+    """Queries, keys and values come from three projections, by their paths inside a block.
+
+    `gated` where the first gives a gate behind each head's query: what the head mixes is multiplied with it.
+    """
 
     q: str = "self_attn.q_proj"
     k: str = "self_attn.k_proj"
     v: str = "self_attn.v_proj"
+    gated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +126,28 @@ class Experts:
 
 
 @dataclass(frozen=True, slots=True)
+class Mixer:
+    """A token mixer that is no attention: where it is, what it is called, and what of it reaches the stream.
+
+    `writes` names the module whose output is added to the stream, where it is not the mixer's own; `scale` is what
+    that is multiplied with besides the residual multiplier.
+    """
+
+    path: str
+    called: str
+    writes: str = ""
+    scale: float | Setting = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCase:
+    """What else a record says of the layers whose block has a certain module, by its path."""
+
+    module: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A setting under which the family's stream is not a plain sum, so that opening it would be wrong."""
 
@@ -154,8 +194,15 @@ class Family:
     `rotated_layer` is an attribute of the attention module that says whether this layer has rotary positions, where not
     all have.
     `qkv_clip` is where the attention module finds the bound that it cuts queries, keys and values to, as
-    they leave their projections or the modules in `clipped`. `cases` are
-    applied in their order. Every field has a default that fits a Llama.
+    they leave their projections or the modules in `clipped`, and `unclipped` what stands there when nothing is to be
+    cut. `cases` are
+    applied in their order, to the whole record; `layers` to what it says of single layers: there, `mixer` is a token
+    mixer besides or instead of attention, and `has_attention` and `has_mlp` say which halves a block has. `absent`
+    gives, kind by kind, why a site cannot be offered in a layer that has its half. `attn_scale` is what attention's
+    output is multiplied with besides the residual multiplier. `mlp_adds` names a module beside the MLP, run before it,
+    whose output is added to the MLP's on its way to the stream. `left_padding` says why tokens before a prompt would
+    reach into it, where no mask keeps them out; `no_circuits` why matrices alone do not say what goes from stream to
+    stream. Every field has a default that fits a Llama.
     """
 
     model_type: str
@@ -177,6 +224,7 @@ class Family:
     down: str | None = "mlp.down_proj"
     attn_writes: str = ""
     mlp_writes: str = ""
+    mlp_adds: str | None = None
     written_over: tuple[str, ...] = ()
     parallel: bool | Setting = False
     norm: NormKind = "rms"
@@ -185,6 +233,7 @@ class Family:
     qk_norm_after_rotary: bool = False
     qkv_clip: str | None = None
     clipped: tuple[str, ...] = ()
+    unclipped: float | None = None
     rotary: bool = True
     rotary_pairs: Literal["halves", "neighbours"] = "halves"
     rotated_layer: Setting | None = None
@@ -202,6 +251,14 @@ class Family:
     sinks: str | None = None
     sliding: Setting | None = None
     experts: Experts | None = None
+    has_attention: bool = True
+    has_mlp: bool = True
+    mixer: Mixer | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
+    attn_scale: float | Setting = 1.0
+    left_padding: str | None = None
+    no_circuits: str | None = None
+    layers: tuple[LayerCase, ...] = ()
     takes_positions: bool = True
     inner_attention: str | None = None
     other_eager: Setting | None = None
@@ -220,9 +277,9 @@ class Family:
         """The module whose output the MLP adds to the stream."""
         return self.mlp_writes or self.mlp_post or self.mlp
 
-    def setting(self, field: str, config: Any) -> Any:
+    def setting(self, name: str, config: Any) -> Any:
         """A field's value, looked up in the config where the record says so."""
-        value = getattr(self, field)
+        value = getattr(self, name)
         return value.of(config) if isinstance(value, Setting) else value
 
     def of(self, config: Any) -> Family:

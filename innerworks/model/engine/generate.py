@@ -104,8 +104,7 @@ def generate(
                 f"generate runs {ids.shape[0]} rows for {session.entries} prompt(s), so edits and captures cannot tell "
                 "whose they are: take num_beams=1 and num_return_sequences=1, and repeat the prompt instead."
             )
-        cache = kwargs.get("past_key_values")
-        session.begin(int(cache.get_seq_length()) if cache is not None else 0, ids.shape[1])
+        session.begin(_fed_before(anatomy, session, kwargs), ids.shape[1])
 
     def refuse_nan(_: Any, args: Any, output: Any) -> None:
         if bool(output.logits[:, -1].isnan().any()):
@@ -130,6 +129,15 @@ def generate(
         site: reduce_whole(reducer, run[site], layout) for site, reducer in wanted.items() if reducer is not None
     }
     return ids, captured, reduced
+
+
+def _fed_before(anatomy: Anatomy, session: Session, given: Mapping[str, Any]) -> int:
+    """How many columns the model has seen in earlier steps and does not get again."""
+    if not anatomy.attention_layers:  # no keys to count, only a state: what went in is counted here
+        seen, session.fed = session.fed, session.fed + int(given["input_ids"].shape[1])
+        return seen if given.get("cache_params") is not None else 0
+    cache = given.get("past_key_values")
+    return 0 if cache is None else int(cache.get_seq_length())
 
 
 def generated_layout(batch: Batch, new: list[list[int]], fed: int) -> Layout:

@@ -26,7 +26,8 @@ def first_nonfinite(model: Model, batch: Batch, edits: Edit | Sequence[Edit] = (
             return f"the weight {name} holds {bad} NaN or infinite values: the checkpoint is damaged, load it again."
     order = [at.embed]
     for layer in range(model.n_layers):
-        order += [at.attn_out[layer], at.mlp_out[layer], at.resid_post[layer]]
+        kinds = (at.attn_out, at.mixer_out, at.mlp_out, at.resid_post)
+        order += [kind[layer] for kind in kinds if layer in model.anatomy.layers_with(kind.name)]
     if "final_norm" not in model.anatomy.missing:
         order.append(at.final_norm)
     run = model.run(batch, capture=order, edits=edits, nan="allow")

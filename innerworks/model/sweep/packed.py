@@ -37,12 +37,14 @@ class Suffix:
 
 
 def can_pack(anatomy: Anatomy, length: int, standing: Sequence[Edit]) -> bool:
-    """Whether packing is exact on this model: a tested record, no ALiBi, no mask by column, no window shorter than the
-    prompt, and no standing edits but such as treat every position alike."""
+    """Whether packing is exact on this model: a tested record, attention as the only token mixer (another would run one
+    variant into the next), no ALiBi, no mask by column, no window shorter than the prompt, and no standing edits but
+    such as treat every position alike."""
     family = anatomy.family
     window = family.setting("sliding", anatomy.config) if family.sliding is not None else None
     by_column = family.alibi or family.masks_by_column
-    exact = not family.guessed and not by_column and (not window or window >= length)
+    attention_alone = len(anatomy.attention_layers) == anatomy.n_layers and not anatomy.mixer_layers
+    exact = attention_alone and not family.guessed and not by_column and (not window or window >= length)
     return exact and all(_treats_positions_alike(edit, anatomy) for edit in standing)
 
 

@@ -197,7 +197,8 @@ class _Work:
             if self.plan == "packed":
                 raise EditError(
                     "these variants cannot share the prompt's keys (edits of whole sites or attention, a metric over "
-                    "every position, ALiBi, a short sliding window, or nothing to gain): use plan='auto'."
+                    "every position, ALiBi, a short sliding window, a token mixer that is no attention, or nothing to "
+                    "gain): use plan='auto'."
                 )
             return None
         return [row for row in rows if row is not None]

@@ -28,6 +28,7 @@ __all__ = [
     "Raw",
     "Sinks",
     "Slots",
+    "Summed",
     "Tokens",
 ]
 
@@ -77,6 +78,23 @@ class Tokens(Codec):
         """Of the scaled contribution."""
         shaped = gradient if gradient.dim() != 2 else gradient.reshape(session.entries, -1, gradient.shape[-1])
         return shaped if self.scale == 1.0 else shaped / self.scale
+
+
+class Summed(Tokens):
+    """The output of one module plus that of another, which ran before; times the residual multiplier."""
+
+    def __init__(self, other: Any, scale: float) -> None:
+        super().__init__(scale)
+        self.other = other
+
+    def read(self, raw: Tensor, session: Session) -> Tensor:
+        """The sum, scaled."""
+        return super().read(raw + session.scratch[id(self.other)], session)
+
+    def write(self, raw: Tensor, old: Tensor, new: Tensor, session: Session) -> Tensor:
+        """What changed is put into the output that comes last."""
+        changed = (new - old) / self.scale
+        return _exact(raw + changed.reshape(raw.shape), raw, (new != old).reshape(raw.shape))
 
 
 class Heads(Codec):

@@ -34,8 +34,17 @@ def remember(session: Session, patches: Patches, needs: Iterable[Need]) -> None:
             remember_routes(session, patches, need.module)
         elif need.what == "choice":
             remember_choice(session, patches, need.module)
+        elif need.what == "output":
+            patches.post_hook(need.module, _remember_output(session, need.module))
         else:
             patches.pre_hook(need.module, _remember_input(session, need.module))
+
+
+def _remember_output(session: Session, module: Any) -> Callable[..., None]:
+    def hook(_: Any, args: Any, output: Any) -> None:
+        session.scratch[id(module)] = output
+
+    return hook
 
 
 def _remember_input(session: Session, module: Any) -> Callable[..., None]:
@@ -57,10 +66,10 @@ def clip_in_the_projections(patches: Patches, anatomy: Anatomy, layer: int) -> N
     owner, _, name = str(anatomy.family.qkv_clip).rpartition(".")
     if owner:
         unbounded = copy.copy(getattr(attn, owner))
-        setattr(unbounded, name, None)
+        setattr(unbounded, name, anatomy.family.unclipped)
         patches.set(attn, owner, unbounded)
     else:
-        patches.set(attn, name, None)
+        patches.set(attn, name, anatomy.family.unclipped)
 
     def hook(_: Any, args: Any, output: Any) -> Any:
         return output.clamp(min=-bound, max=bound)

@@ -31,11 +31,11 @@ Place = Literal[
 
 @dataclass(frozen=True)
 class Need:
-    """What a codec needs beside the tensor it reads: a module's input, an experts module's routes and neurons, or a
-    router's choice."""
+    """What a codec needs beside the tensor it reads: a module's input or output, an experts module's routes and
+    neurons, or a router's choice."""
 
     module: Any
-    what: Literal["input", "routes", "choice"] = "input"
+    what: Literal["input", "output", "routes", "choice"] = "input"
 
 
 @dataclass(frozen=True)

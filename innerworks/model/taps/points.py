@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from innerworks.model.anatomy.anatomy import has_module
 from innerworks.model.anatomy.record import Fused, Part
 from innerworks.model.sites import Site
 from innerworks.model.taps import codecs as c
@@ -39,7 +40,7 @@ def _found(site: Site, anatomy: Anatomy, layer: int) -> Point:
 
 
 def _projection(site: Site, anatomy: Anatomy, layer: int) -> Point:
-    qkv, which = anatomy.family.qkv, "qkv".index(site.name)
+    qkv, which = anatomy.in_layer(layer).qkv, "qkv".index(site.name)
     heads = anatomy.n_heads if which == 0 else anatomy.n_kv_heads
     if isinstance(qkv, Fused):
         slots = qkv.slots(site.name, anatomy.n_heads, anatomy.n_kv_heads)
@@ -49,12 +50,15 @@ def _projection(site: Site, anatomy: Anatomy, layer: int) -> Point:
         codec = c.LatentValues(anatomy.n_heads, latent.key.of(anatomy.config))
         return Point(anatomy.part(layer, latent.path), "output", codec, site.kind.dims)
     module = anatomy.part(layer, (qkv.q, qkv.k, qkv.v)[which])
+    if qkv.gated and site.name == "q":
+        queries = list(range(0, 2 * heads, 2))
+        return Point(module, "output", c.Slots(queries, anatomy.d_head), site.kind.dims)
     return Point(module, "output", c.Heads(heads), site.kind.dims)
 
 
 def _part(place: Place, path: Callable[[Any], str | None], codec: Callable[[Anatomy], c.Codec]) -> Builder:
     def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-        found = path(anatomy.family)
+        found = path(anatomy.in_layer(layer))
         assert found is not None
         return Point(anatomy.part(layer, found), place, codec(anatomy), dims)
 
@@ -69,10 +73,6 @@ def _tokens(anatomy: Anatomy) -> c.Codec:
     return c.Tokens()
 
 
-def _contribution(anatomy: Anatomy) -> c.Codec:
-    return c.Tokens(anatomy.residual_scale)
-
-
 def _norm_scale(norm: Callable[[Anatomy, int], Any]) -> Builder:
     def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
         module = norm(anatomy, layer)
@@ -84,27 +84,53 @@ def _norm_scale(norm: Callable[[Anatomy, int], Any]) -> Builder:
 
 
 def _head_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-    family = anatomy.family
+    family = anatomy.in_layer(layer)
     out = anatomy.part(layer, family.out)
     post = None if family.attn_post is None else anatomy.part(layer, family.attn_post)
     offset = 1.0 if family.norm == "rms_plus_one" else 0.0
-    codec = c.HeadWrites(out, anatomy.n_heads, anatomy.residual_scale, post, offset)
+    codec = c.HeadWrites(out, anatomy.n_heads, anatomy.scale_of(layer, "attn"), post, offset)
     needs = (Need(out),) if post is None else (Need(out), Need(post))
     return Point(anatomy.part(layer, family.attn_contribution), "output", codec, dims, needs=needs)
 
 
 def _mlp_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-    module = anatomy.part(layer, anatomy.family.mlp_contribution)
-    return Point(module, "output", _contribution(anatomy), dims, written_over=anatomy.is_written_over(module))
+    family, scale = anatomy.in_layer(layer), anatomy.scale_of(layer, "mlp")
+    module = anatomy.part(layer, family.mlp_contribution)
+    if family.mlp_adds is not None and has_module(anatomy.blocks[layer], family.mlp_adds):
+        other = anatomy.part(layer, family.mlp_adds)
+        return Point(module, "output", c.Summed(other, scale), dims, needs=(Need(other, "output"),))
+    codec = c.Tokens(scale)
+    return Point(module, "output", codec, dims, written_over=anatomy.is_written_over(module))
+
+
+def _mlp_in(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+    family = anatomy.in_layer(layer)
+    if family.mlp_adds is not None and family.mlp_norm is not None:  # two modules read what the norm gives
+        return Point(anatomy.part(layer, family.mlp_norm), "output", c.Tokens(), dims)
+    return Point(anatomy.part(layer, family.mlp), "input", c.Tokens(), dims)
+
+
+def _attn_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+    module = anatomy.part(layer, anatomy.in_layer(layer).attn_contribution)
+    return Point(module, "output", c.Tokens(anatomy.scale_of(layer, "attn")), dims)
+
+
+def _mixer_out(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
+    mixer = anatomy.in_layer(layer).mixer
+    assert mixer is not None
+    module = anatomy.part(layer, mixer.writes or mixer.path)
+    return Point(module, "output", c.Tokens(anatomy.scale_of(layer, "mixer")), dims)
 
 
 def _sinks(hidden: bool) -> Callable[[Anatomy, int], c.Codec]:
     def make(anatomy: Anatomy, layer: int) -> c.Codec:
-        path = anatomy.family.sinks
+        path = anatomy.in_layer(layer).sinks
         if path is None:
             return c.Edges(anatomy.n_heads)
         owner, _, name = path.rpartition(".")
         module = anatomy.part(layer, owner)
+        if getattr(module, name, None) is None:  # some layers have none
+            return c.Edges(anatomy.n_heads)
         return c.Sinks((lambda: getattr(module, name)) if hidden else None)
 
     return make
@@ -112,7 +138,7 @@ def _sinks(hidden: bool) -> Callable[[Anatomy, int], c.Codec]:
 
 def _attention(place: Place, codec: Callable[[Anatomy, int], c.Codec]) -> Builder:
     def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-        return Point(anatomy.part(layer, anatomy.family.attn), place, codec(anatomy, layer), dims)
+        return Point(anatomy.part(layer, anatomy.in_layer(layer).attn), place, codec(anatomy, layer), dims)
 
     return build
 
@@ -123,7 +149,7 @@ def _hidden(anatomy: Anatomy, layer: int) -> c.Codec:
 
 def _branch(which: str) -> Builder:
     def build(anatomy: Anatomy, layer: int, dims: tuple[str, ...]) -> Point:
-        found = getattr(anatomy.family, which)
+        found = getattr(anatomy.in_layer(layer), which)
         if isinstance(found, Part):
             return Point(anatomy.part(layer, found.path), "output", c.Half(found.half), dims)
         return Point(anatomy.part(layer, found), "output", c.Tokens(), dims)
@@ -143,10 +169,10 @@ _BUILDERS: dict[str, Builder] = {
     "resid_mid": _part("in_place", _mid_reader, _tokens),
     "resid_post": lambda a, layer, dims: Point(a.blocks[layer], "output", c.Tokens(), dims),
     "attn_in": _part("input", lambda f: f.attn, _tokens),
-    "mlp_in": _part("input", lambda f: f.mlp, _tokens),
+    "mlp_in": _mlp_in,
     "final_norm": _top("output", lambda a: a.final_norm),
-    "norm_scale.attn": _norm_scale(lambda a, layer: a.part(layer, a.family.attn_norm or "")),
-    "norm_scale.mlp": _norm_scale(lambda a, layer: a.part(layer, a.family.mlp_norm or "")),
+    "norm_scale.attn": _norm_scale(lambda a, layer: a.part(layer, a.in_layer(layer).attn_norm or "")),
+    "norm_scale.mlp": _norm_scale(lambda a, layer: a.part(layer, a.in_layer(layer).mlp_norm or "")),
     "norm_scale.final": _norm_scale(lambda a, layer: a.final_norm),
     "q_rot": _attention("q_rot", _hidden),
     "k_rot": _attention("k_rot", _hidden),
@@ -154,7 +180,8 @@ _BUILDERS: dict[str, Builder] = {
     "pattern": _attention("pattern", _sinks(hidden=False)),
     "z": _part("input", lambda f: f.out, lambda a: c.Heads(a.n_heads)),
     "head_out": _head_out,
-    "attn_out": _part("output", lambda f: f.attn_contribution, _contribution),
+    "attn_out": _attn_out,
+    "mixer_out": _mixer_out,
     "mlp_out": _mlp_out,
     "neuron_pre": _branch("up"),
     "gate": _branch("gate"),

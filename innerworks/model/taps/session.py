@@ -82,6 +82,8 @@ class Session:
         self.kept: dict[int, Tensor] = {}
         self.may_stop = False
         self.first_row = 0
+        self.fed = 0
+        """How many columns went in so far, where the model itself cannot say."""
         self._waiting = 0
         self._edited: dict[int, set[int] | None] = {}
         self._queries: Window | None = None

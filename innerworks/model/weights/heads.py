@@ -45,8 +45,8 @@ class Heads(Views):
 
     def o(self, layer: int, head: int, *, folded: bool = False) -> Tensor:
         """The output matrix, [d_head, d]."""
-        layer, head = self._layer(layer), self._head(head)
-        matrix = matrix_of(self.anatomy.part(layer, self.anatomy.family.out))
+        layer, head = self._layer_with(layer, "z", *("attn_out",) * folded), self._head(head)
+        matrix = matrix_of(self.anatomy.part(layer, self.anatomy.in_layer(layer).out))
         rows = output_rows(self.anatomy, head, matrix.shape[0])
         return self._writing(matrix[rows], self.attn_post(layer), folded)
 
@@ -64,16 +64,16 @@ class Heads(Views):
 
     def o_bias(self, layer: int, *, folded: bool = False) -> Tensor:
         """The bias of the output projection, [d], which is no head's; zeros where there is none."""
-        layer = self._layer(layer)
-        bias = bias_of(self.anatomy.part(layer, self.anatomy.family.out))
+        layer = self._layer_with(layer, "z", *("attn_out",) * folded)
+        bias = bias_of(self.anatomy.part(layer, self.anatomy.in_layer(layer).out))
         return self._writing(bias, self.attn_post(layer), folded)
 
     def _read(self, which: str, layer: int, head: int, folded: bool) -> Tensor:
-        layer, head = self._layer(layer), self._head(head)
+        layer, head = self._layer_with(layer, "z", *("attn_in",) * folded), self._head(head)
         return self._reading(self._stored(which, layer, head), self.attn_norm(layer), folded)
 
     def _read_bias(self, which: str, layer: int, head: int, folded: bool) -> Tensor:
-        layer, head = self._layer(layer), self._head(head)
+        layer, head = self._layer_with(layer, "z", *("attn_in",) * folded), self._head(head)
         bias = bias_of(qkv_projection(self.anatomy, layer, which))
         own = bias[head_columns(self.anatomy, which, head, bias.shape[0])]
         return self._reading_bias(self._stored(which, layer, head), own, self.attn_norm(layer), folded)

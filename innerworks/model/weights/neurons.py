@@ -65,13 +65,14 @@ class Neurons(Views):
 
     def neuron(self, layer: int, neuron: int, *, expert: int | None = None, folded: bool = False) -> Neuron:
         """One neuron's directions and biases."""
-        layer = self._layer(layer)
+        layer = self._layer_with(layer, "mlp_in")
         mixture = layer in self.anatomy.mixture_layers
         neuron = self._neuron(neuron, self.anatomy.d_expert if mixture else self.anatomy.d_mlp)
         # Folding costs as much as there are columns, so one column is cut out before and not after.
         read, read_bias = self._branch("up", layer, expert, folded, neuron)
         gate, gate_bias = None, None
-        if mixture or self.anatomy.family.gate is not None:
+        gated = self._experts(layer, expert)[0].has_gate if mixture else self.anatomy.in_layer(layer).gate is not None
+        if gated:
             gate, gate_bias = self._branch("gate", layer, expert, folded, neuron)
             gate, gate_bias = gate[:, 0], gate_bias[0]
         write = self._down(layer, expert, folded, neuron)[0][0]
@@ -97,7 +98,7 @@ class Neurons(Views):
     def _branch(
         self, which: str, layer: int, expert: int | None, folded: bool, neuron: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        layer = self._layer(layer)
+        layer = self._layer_with(layer, "mlp_in")
         weight, bias = self._stored_branch(which, layer, expert)
         if neuron is not None:
             weight, bias = weight[:, neuron : neuron + 1], bias[neuron : neuron + 1]
@@ -107,7 +108,7 @@ class Neurons(Views):
     def _stored_branch(self, which: str, layer: int, expert: int | None) -> tuple[Tensor, Tensor]:
         if layer in self.anatomy.mixture_layers:
             return self._expert_branch(which, layer, expert)
-        family = self.anatomy.family
+        family = self.anatomy.in_layer(layer)
         path = {"up": family.up, "gate": family.gate}[which]
         module = self._dense(layer, path.path if isinstance(path, Part) else path, which, expert)
         weight, bias = matrix_of(module), bias_of(module)
@@ -116,11 +117,11 @@ class Neurons(Views):
         return weight.chunk(2, -1)[path.half], bias.chunk(2, -1)[path.half]
 
     def _down(self, layer: int, expert: int | None, folded: bool, neuron: int | None = None) -> tuple[Tensor, Tensor]:
-        layer = self._layer(layer)
+        layer = self._layer_with(layer, "mlp_in", *("mlp_out",) * folded)
         if layer in self.anatomy.mixture_layers:
             weight, bias = self._expert_down(layer, expert)
         else:
-            module = self._dense(layer, self.anatomy.family.down, "down", expert)
+            module = self._dense(layer, self.anatomy.in_layer(layer).down, "down", expert)
             weight, bias = matrix_of(module), bias_of(module)
         weight = weight if neuron is None else weight[neuron : neuron + 1]
         post = self.mlp_post(layer)
@@ -139,6 +140,8 @@ class Neurons(Views):
         experts, chosen = self._experts(layer, expert)
         record = self.anatomy.family.experts
         assert record is not None
+        if not hasattr(experts, "gate_up_proj"):
+            return self._expert_without_gate(which, experts, chosen)
         both = _of_expert(experts, "gate_up_proj", chosen)
         both = both if record.transposed else both.T
         second, half = which == "up", both.shape[1] // 2
@@ -146,6 +149,15 @@ class Neurons(Views):
         bias = stored(experts, "gate_up_proj_bias")
         own = both.new_zeros(both.shape[1]) if bias is None else bias[chosen]
         return both[:, columns], own[columns]
+
+    def _expert_without_gate(self, which: str, experts: Any, chosen: int) -> tuple[Tensor, Tensor]:
+        if which == "gate":
+            raise SiteError(f"{self.anatomy.family.model_type} has no weights 'gate': its experts are not gated.")
+        record = self.anatomy.family.experts
+        assert record is not None
+        up, bias = _of_expert(experts, "up_proj", chosen), stored(experts, "up_proj_bias")
+        up = up if record.transposed else up.T
+        return up, up.new_zeros(up.shape[1]) if bias is None else bias[chosen]
 
     def _expert_down(self, layer: int, expert: int | None) -> tuple[Tensor, Tensor]:
         experts, chosen = self._experts(layer, expert)

@@ -34,7 +34,7 @@ def bias_of(projection: Any) -> Tensor:
 
 def qkv_projection(anatomy: Anatomy, layer: int, which: str) -> Any:
     """The module that computes "q", "k" or "v"."""
-    qkv = anatomy.family.qkv
+    qkv = anatomy.in_layer(layer).qkv
     if anatomy.family.latent is not None:
         raise AnatomyError(
             f"{anatomy.family.model_type} makes queries, keys and values of latent vectors behind norms: no "
@@ -55,6 +55,8 @@ def head_columns(anatomy: Anatomy, which: str, head: int, width: int) -> slice:
     group = head * heads // anatomy.n_heads
     qkv = anatomy.family.qkv
     if not isinstance(qkv, Fused):
+        if qkv.gated and which == "q":
+            return slice(head * width // heads, head * width // heads + anatomy.d_head)
         size = width // heads
         return slice(group * size, (group + 1) * size)
     size = anatomy.d_head

@@ -49,7 +49,7 @@ class Rotation:
 def rotation(anatomy: Anatomy, layer: int, offset: int) -> Rotation:
     """The rotation of a query `offset` positions after its key, in this layer."""
     pairs = anatomy.family.rotary_pairs
-    attn: Any = anatomy.part(layer, anatomy.family.attn)
+    attn: Any = anatomy.part(layer, anatomy.in_layer(layer).attn)
     # Models whose layers differ in their frequencies keep them under the layer's type.
     types = getattr(anatomy.config, "layer_types", None)
     prefixes = ("",) if types is None else ("", f"{types[layer]}_")
@@ -71,7 +71,7 @@ def rotation(anatomy: Anatomy, layer: int, offset: int) -> Rotation:
 
 def _near(anatomy: Anatomy, layer: int) -> Iterator[Any]:
     """Modules from the attention layer outwards, so that the nearest frequencies are found first."""
-    yield from anatomy.part(layer, anatomy.family.attn).modules()
+    yield from anatomy.part(layer, anatomy.in_layer(layer).attn).modules()
     stack = anatomy.family.blocks.rpartition(".")[0]
     yield from anatomy.module.get_submodule(stack).children()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import SiteError
+from innerworks.errors import AnatomyError, SiteError
 from innerworks.model.sites.selectors import as_selector, pick
 from innerworks.model.weights.factored import at_least_float32
 from innerworks.model.weights.norm import Norm
@@ -25,19 +25,19 @@ class Views:
 
     def attn_norm(self, layer: int) -> Norm | None:
         """The norm attention reads the stream through; None where it reads the stream itself."""
-        return self._norm(layer, self.anatomy.family.attn_norm)
+        return self._norm(layer, self.anatomy.in_layer(self._layer(layer)).attn_norm)
 
     def mlp_norm(self, layer: int) -> Norm | None:
         """The norm the MLP reads the stream through; None where it reads the stream itself."""
-        return self._norm(layer, self.anatomy.family.mlp_norm)
+        return self._norm(layer, self.anatomy.in_layer(self._layer(layer)).mlp_norm)
 
     def attn_post(self, layer: int) -> Norm | None:
         """The norm on attention's output, before it is added to the stream; None where there is none."""
-        return self._norm(layer, self.anatomy.family.attn_post)
+        return self._norm(layer, self.anatomy.in_layer(self._layer(layer)).attn_post)
 
     def mlp_post(self, layer: int) -> Norm | None:
         """The norm on the MLP's output, before it is added to the stream; None where there is none."""
-        return self._norm(layer, self.anatomy.family.mlp_post)
+        return self._norm(layer, self.anatomy.in_layer(self._layer(layer)).mlp_post)
 
     @property
     def final_norm(self) -> Norm | None:
@@ -79,6 +79,19 @@ class Views:
     def _layer(self, layer: Any) -> int:
         return _index(layer, self.anatomy.n_layers, "layer")
 
+    def _layer_with(self, layer: Any, *kinds: str) -> int:
+        """The layer's number, if it has these kinds of site; otherwise the reason why not."""
+        number = self._layer(layer)
+        for kind in kinds:
+            self.anatomy.check_layer(kind, number)
+        return number
+
+    def _check_circuits(self) -> None:
+        """Raise where matrices alone do not say what goes from stream to stream."""
+        why = self.anatomy.family.no_circuits
+        if why is not None:
+            raise AnatomyError(f"{self.anatomy.family.model_type}: {why}. Matrices as stored (folded=False) are there.")
+
     def _head(self, head: Any) -> int:
         return _index(head, self.anatomy.n_heads, "head")
 
@@ -91,6 +104,7 @@ class Views:
     def _reading(self, weight: Tensor, norm: Norm | None, folded: bool) -> Tensor:
         if not folded:
             return weight
+        self._check_circuits()
         return at_least_float32(weight) if norm is None else norm.into_reader(weight)
 
     def _reading_bias(self, weight: Tensor, bias: Tensor, norm: Norm | None, folded: bool) -> Tensor:
@@ -101,6 +115,7 @@ class Views:
     def _writing(self, weight: Tensor, post: Norm | None, folded: bool) -> Tensor:
         if not folded:
             return weight
+        self._check_circuits()
         written = at_least_float32(weight) if post is None else post.into_writer(weight)
         return written if self.residual_scale == 1.0 else written * self.residual_scale
 

@@ -49,6 +49,7 @@ class Weights(Heads, Neurons, Vocabulary):
         Folded, `x / attn_norm.scale(x) @ ov` is the write; the division by a post-norm's scale, which
         depends on all heads together, is left out.
         """
+        self._check_circuits()
         return self._product(self.v(layer, head, folded=folded), self.o(layer, head, folded=folded))
 
     def ov_bias(self, layer: int, head: int, *, folded: bool = True) -> Tensor:
@@ -99,6 +100,7 @@ class Weights(Heads, Neurons, Vocabulary):
         """Rotated queries and keys, [d + 1, d_head] with the bias as last row, and the score scale."""
         import torch
 
+        self._check_circuits()
         layer, head = self._layer(layer), self._head(head)
         pair = []
         for which in ("q", "k"):
@@ -153,7 +155,8 @@ class Weights(Heads, Neurons, Vocabulary):
 
     def score_scale(self, layer: int) -> float:
         """What the product of a query and a key is multiplied with: usually 1/√d_head."""
-        attn = self.anatomy.part(self._layer(layer), self.anatomy.family.attn)
+        layer = self._layer_with(layer, "z")
+        attn = self.anatomy.part(layer, self.anatomy.in_layer(layer).attn)
         scale = self.anatomy.family.score_scale.of(attn)
         if scale is None:
             raise AnatomyError(

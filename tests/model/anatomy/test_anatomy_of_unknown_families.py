@@ -93,9 +93,9 @@ def test_a_stream_that_is_no_plain_sum_is_refused():
     assert "do not add up to the stream" in reason
 
 
-@pytest.mark.parametrize("model_type", ["gpt_neox_japanese", "mamba"])
+@pytest.mark.parametrize("model_type", ["gpt_neox_japanese", "rwkv"])
 def test_what_cannot_be_recognised_is_refused_with_the_module_tree(model_type):
-    changes = {} if model_type != "mamba" else {"state_size": 4}
+    changes = {}
     with pytest.raises(AnatomyError) as caught:
         iw.load(unknown(model_type, **changes))
     text = str(caught.value)

@@ -102,7 +102,7 @@ def test_contributions_of_the_experts_sum_to_the_mlps(moe):
 
 def test_editing_the_shared_expert_changes_its_share_alone(moe):
     if "shared_out" in moe.anatomy.missing:
-        with pytest.raises(SiteError, match="no expert of its mixtures is shared by all tokens"):
+        with pytest.raises(SiteError, match="no expert is shared by all its tokens"):
             moe.run(prompt(), capture=[at.shared_out[1]])
         return
     before = moe.run(prompt(), capture=[*SITES, at.shared_out[1], at.shared_neurons[1]])

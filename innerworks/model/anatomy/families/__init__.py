@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from innerworks.model.anatomy.families import gpt_kin, llama_kin, mixtures
+from innerworks.model.anatomy.families import gpt_kin, hybrids, llama_kin, mixtures
 from innerworks.model.anatomy.record import Family
 
 __all__ = ["FAMILIES", "family_named"]
 
 FAMILIES: dict[str, Family] = {
-    family.model_type: family for family in (*gpt_kin.FAMILIES, *llama_kin.FAMILIES, *mixtures.FAMILIES)
+    family.model_type: family
+    for family in (*gpt_kin.FAMILIES, *llama_kin.FAMILIES, *mixtures.FAMILIES, *hybrids.FAMILIES)
 }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from innerworks.model.anatomy.families.llama_kin import granite, llama
-from innerworks.model.anatomy.record import Case, Experts, Latent, Refusal, Setting, Shared, Split
+from innerworks.model.anatomy.families.llama_kin import granite, hunyuan_v1_dense, llama
+from innerworks.model.anatomy.record import Case, Experts, Family, Fused, Latent, Refusal, Setting, Shared, Split
 
-__all__ = ["FAMILIES"]
+__all__ = ["FAMILIES", "deepseek_v3", "qwen2_moe"]
 
 _QK_NORM = ("self_attn.q_norm", "self_attn.k_norm")
 
@@ -111,7 +111,38 @@ minimax = replace(
     ),
 )
 
+_OWN_FORM = "its router gives logits alone and its experts lie in one matrix, a form of its own"
+
+dbrx = Family(
+    model_type="dbrx",
+    blocks="transformer.blocks",
+    final_norm="transformer.norm_f",
+    attn="norm_attn_norm.attn",
+    mlp="ffn",
+    attn_norm="norm_attn_norm.norm_1",
+    mlp_norm="norm_attn_norm.norm_2",
+    qkv=Fused("norm_attn_norm.attn.Wqkv", "blocks"),
+    qkv_clip="clip_qkv",
+    unclipped=float("inf"),
+    out="norm_attn_norm.attn.out_proj",
+    up=None,
+    gate=None,
+    down=None,
+    norm="layer",
+    absent=dict.fromkeys(
+        (
+            *("neuron_pre", "neurons", "gate", "router", "router_weights", "router_index"),
+            *("expert_neurons", "expert_out"),
+        ),
+        _OWN_FORM,
+    ),
+)
+
+hunyuan_v1_moe = replace(hunyuan_v1_dense, model_type="hunyuan_v1_moe", experts=Experts("mlp.gate", "mlp.experts"))
+
 FAMILIES = (
+    dbrx,
+    hunyuan_v1_moe,
     mixtral,
     gpt_oss,
     qwen2_moe,
