@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from innerworks.model.anatomy.families.llama_kin import granite, hunyuan_v1_dense, llama
+from innerworks.model.anatomy.families.llama_kin import granite, llama
 from innerworks.model.anatomy.record import Case, Experts, Family, Fused, Latent, Refusal, Setting, Split
 
 __all__ = ["FAMILIES", "deepseek_v3", "qwen2_moe"]
@@ -132,11 +132,8 @@ dbrx = Family(
     ),
 )
 
-hunyuan_v1_moe = replace(hunyuan_v1_dense, model_type="hunyuan_v1_moe", experts=Experts("mlp.gate", "mlp.experts"))
-
 FAMILIES = (
     dbrx,
-    hunyuan_v1_moe,
     mixtral,
     gpt_oss,
     qwen2_moe,
