@@ -31,7 +31,16 @@ CLOSE = frozenset((*FAMILIES, *HYBRIDS)) - frozenset((*FIRST, *FIRST_HYBRIDS))
 NO_SDPA = {"gptj", "bloom", "gemma2", "gpt_oss", "gpt_neo", "codegen", "xglm", "mpt"}
 """Falcon is among them for its scores and patterns, which it forms in eager attention only."""
 NO_SDPA |= {"falcon", "falcon_grouped", "falcon_sequential"}
-MOE = {"mixtral", "gpt_oss", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "deepseek_v2", "deepseek_v3"}
+MOE = {
+    "mixtral",
+    "gpt_oss",
+    "qwen2_moe",
+    "qwen3_moe",
+    "olmoe",
+    "granitemoe",
+    "deepseek_v2",
+    "deepseek_v3",
+}
 MIXED_HYBRIDS = {"jamba", "granitemoehybrid", "nemotron_h", "lfm2_moe", "qwen3_next", "qwen3_5_moe_text", "kimi_linear"}
 MIXTURES = MOE | {"llama4_text"}
 """Llama 4 runs every expert on every token."""
@@ -56,14 +65,16 @@ NO_FLOAT64 = {"xglm"}
 DOUBLE = tuple(family for family in FAMILIES if family not in NO_FLOAT64)
 NO_QK_MATRIX = {"hunyuan_v1_dense", "llama4_text"}
 """Their scores are no bilinear form of the distance, even with frozen norms."""
-WITH_MATRICES = tuple(family for family in DOUBLE if family not in LATENT)
+ALWAYS_CUT = {"dbrx"}
+"""Queries, keys and values are always cut to a range, so that no matrix says what they are."""
+WITH_MATRICES = tuple(family for family in DOUBLE if family not in LATENT | ALWAYS_CUT)
 POST_NORM = {"gemma2", "olmo2", "gemma3_text", "olmo3", "exaone4", "glm4"}
 SCALED_RESIDUAL = {"granite", "granitemoe"}
 
 
 def backends(family: str) -> tuple[str, ...]:
     """The attention backends a family has on any machine."""
-    return ("eager",) if family in NO_SDPA else ("eager", "sdpa")
+    return ("eager",) if family in NO_SDPA | {"mamba", "falcon_mamba", "mamba2"} else ("eager", "sdpa")
 
 
 def build(

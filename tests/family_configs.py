@@ -152,6 +152,18 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "no_rope_layers": [1, 0, 1],
         "attention_chunk_size": 64,
     },
+    "dbrx": dict(
+        vocab_size=83,
+        d_model=32,
+        n_layers=3,
+        n_heads=4,
+        max_seq_len=64,
+        attn_config={"kv_n_heads": 2, "clip_qkv": 1000.0, "rope_theta": 10000.0},
+        ffn_config={"hidden_size": 32, "ffn_hidden_size": 24, "moe_num_experts": 4, "moe_top_k": 2},
+        bos_token_id=1,
+        eos_token_id=None,
+        pad_token_id=0,
+    ),
     "gpt_bigcode": _GPT2,
     "gpt_neo": dict(
         vocab_size=83,

@@ -18,7 +18,7 @@ __all__ = ["FAILURES", "Contradiction", "factor", "held_against"]
 
 FAILURES = (InnerworksError, RuntimeError, AttributeError, TypeError, ValueError, KeyError, IndexError)
 """What running a model under a wrong record may raise."""
-_CAP = Setting("final_logit_softcapping")
+_CAPS = (Setting("final_logit_softcapping"), Setting("logits_soft_cap"))
 _STREAM = ("embed", "resid_mid", "resid_post", "attn_out", "mixer_out", "mlp_out")
 
 
@@ -41,7 +41,7 @@ def factor(whole: Tensor, part: Tensor) -> float | None:
     if size == 0.0:
         return None
     found = float((whole.double() * part.double()).sum() / size)
-    if (whole.double() - part.double() * found).abs().max() > 1e-3 * whole.abs().max():
+    if not (whole.double() - part.double() * found).abs().max() <= 1e-3 * whole.abs().max():
         return None
     return 1.0 if abs(found - 1) < 1e-4 else found
 
@@ -83,7 +83,8 @@ def _check_stream(model: Model) -> None:
     for layer in range(model.n_layers):
         for kind in (at.attn_out, at.mixer_out):
             total = total + run[kind[layer]] if layer in model.layers_with(kind.name) else total
-        if layer in model.layers_with("resid_mid") and (total - run[at.resid_mid[layer]]).abs().max() > allowed:
+        between = layer in model.layers_with("resid_mid")
+        if between and not (total - run[at.resid_mid[layer]]).abs().max() <= allowed:
             raise Contradiction(f"the MLP of block {layer} does not read the stream that attention has written to")
         total = total + run[at.mlp_out[layer]] if layer in model.layers_with("mlp_out") else total
         off = (total - run[at.resid_post[layer]]).abs().max()
@@ -99,11 +100,11 @@ def _check_causal(module: Any, family: Family) -> None:
     other = ids.clone()
     other[:, -1] = ids[:, 0]
     one, two = model.run(ids, logits="all").logits, model.run(other, logits="all").logits
-    if (one - two)[:, :-1].abs().max() > 1e-3 * one.abs().max():
+    if not (one - two)[:, :-1].abs().max() <= 1e-3 * one.abs().max():
         raise Contradiction("a later token changes what the model says before it")
     alone = model.run(ids[:, :4]).logits
     rows = model.run([ids[0].tolist(), ids[0, :4].tolist()]).logits
-    if (rows[1, :4] - alone[0]).abs().max() > 1e-3 * alone.abs().max():
+    if not (rows[1, :4] - alone[0]).abs().max() <= 1e-3 * alone.abs().max():
         raise Contradiction("a row padded on the right is not what it is alone")
 
 
@@ -136,16 +137,16 @@ def _with_logits(module: Any, family: Family) -> Family:
     model = Model(module, anatomy=Anatomy(module, family))
     plain = module(input_ids=probe(module), use_cache=False).logits
     run = model.run(probe(module), capture=_sites(model, ("final_norm",)), nan="allow")
-    if (run.logits - plain).abs().max() > 1e-3 * plain.abs().max():
+    if not (run.logits - plain).abs().max() <= 1e-3 * plain.abs().max():
         raise Contradiction("the logits differ from the model's own")
     if "final_norm" in model.anatomy.missing:
         return family
     given = model.anatomy.unembedding(run[at.final_norm].to(model.dtype))
-    cap = _CAP.of(model.anatomy.config)
     scale = factor(plain, given)
-    if scale is None and cap:
-        scale = factor((plain.double() / cap).atanh() * cap, given)
-        family = replace(family, logit_softcap=_CAP)
+    for setting in _CAPS:
+        cap = setting.of(model.anatomy.config)
+        if scale is None and cap and (scale := factor((plain.double() / cap).atanh() * cap, given)) is not None:
+            family = replace(family, logit_softcap=setting)
     if scale is None:
         raise Contradiction("the logits are not a multiple of what the unembedding gives")
     return replace(family, logit_scale=scale)

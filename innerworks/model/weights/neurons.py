@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from innerworks.errors import SiteError
+from innerworks.errors import AnatomyError, SiteError
 from innerworks.model.anatomy.record import Part
 from innerworks.model.stored import stored
 from innerworks.model.weights.projections import bias_of, matrix_of
@@ -171,6 +171,11 @@ class Neurons(Views):
     def _experts(self, layer: int, expert: int | None) -> tuple[Any, int]:
         record = self.anatomy.family.experts
         assert record is not None
+        if self.anatomy.family.guessed:
+            raise AnatomyError(
+                f"the record of {self.anatomy.family.model_type!r} was guessed, and a guess does not know how its "
+                "experts' weights lie: pass a record of your own with load(..., family=...)."
+            )
         if expert is None:
             raise SiteError(
                 f"{self.anatomy.family.model_type} is a mixture of {self.anatomy.n_experts} experts: "

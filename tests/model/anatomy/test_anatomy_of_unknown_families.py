@@ -87,10 +87,10 @@ def test_a_scaled_embedding_and_scaled_logits_are_measured():
     assert model.family.logit_scale == pytest.approx(0.25, rel=1e-4)
 
 
-def test_a_stream_that_is_no_plain_sum_is_refused():
-    anatomy, reason = guess(unknown("granitemoe", residual_multiplier=0.5))
-    assert anatomy is None
-    assert "do not add up to the stream" in reason
+def test_a_multiplier_on_all_contributions_is_measured():
+    assert guessed(unknown("granitemoe", residual_multiplier=0.5)).anatomy.residual_scale == pytest.approx(
+        0.5, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("model_type", ["gpt_neox_japanese", "rwkv"])
@@ -156,5 +156,5 @@ def test_a_guessed_mixture_can_be_swept():
     model = guessed(unknown("granitemoe"))
     swept = model.sweep(ids(), {"z": [iw.edit.zero(at.z[0, 1])]}, iw.logit(5))
     assert torch.allclose(swept["z"], model.measure(ids(), iw.logit(5), edits=[iw.edit.zero(at.z[0, 1])]), atol=1e-4)
-    with pytest.raises(iw.InnerworksError, match="record describes no experts"):
-        model.run(ids(), capture=at.router[0])
+    experts = model.run(ids(), capture=[at.expert_out[0], at.mlp_out[0]])
+    assert torch.allclose(experts[at.expert_out[0]].sum(2), experts[at.mlp_out[0]], atol=1e-4)

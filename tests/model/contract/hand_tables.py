@@ -79,6 +79,17 @@ _FUSED_MLP: dict[str, Reading] = {
     "gate": ("mlp.gate_up_proj", "out", lambda x: x[..., :48]),
     "neuron_pre": ("mlp.gate_up_proj", "out", lambda x: x[..., 48:]),
 }
+_DBRX: dict[str, Reading] = {
+    "attn_in": ("norm_attn_norm.norm_1", "out"),
+    "attn_out": ("norm_attn_norm.attn", "out"),
+    "q": ("norm_attn_norm.attn.Wqkv", "out", _among(8, 0, 4)),
+    "k": ("norm_attn_norm.attn.Wqkv", "out", _among(8, 4, 6)),
+    "v": ("norm_attn_norm.attn.Wqkv", "out", _among(8, 6, 8)),
+    "z": ("norm_attn_norm.attn.out_proj", "in", _heads(4)),
+    "resid_mid": ("norm_attn_norm.norm_2", "in"),
+    "mlp_in": ("ffn", "in"),
+    "mlp_out": ("ffn", "out"),
+}
 _GPT2: dict[str, Reading] = {
     "attn_in": ("ln_1", "out"),
     "attn_out": ("attn", "out"),
@@ -127,6 +138,7 @@ _FALCON: dict[str, Reading] = {
     "neurons": ("mlp.dense_4h_to_h", "in"),
 }
 IN_A_BLOCK: dict[str, dict[str, Reading]] = {
+    "dbrx": _DBRX,
     "gpt2": _GPT2,
     "gpt_neox": _NEOX,
     "gpt_neox_sequential": {**_NEOX, "resid_mid": ("post_attention_layernorm", "in")},
@@ -281,6 +293,7 @@ BLOCKS = {
     "codegen": "transformer.h",
     "falcon": "transformer.h",
     "mpt": "transformer.blocks",
+    "dbrx": "transformer.blocks",
     "biogpt": "biogpt.layers",
 }
 RESIDUAL_SCALE = {"granite": 0.22, "granitemoe": 0.22}

@@ -13,11 +13,13 @@ if __name__ == "__main__":
 
 import torch
 from families import FAMILIES, VARIANTS, backends
+from family_configs import HYBRIDS
 from opened_models import model_of, place, plain, prompt, random_like, spread
 
 from innerworks.model import edits as edit
 from innerworks.model import metrics
 from innerworks.model.anatomy import FAMILIES as RECORDS
+from innerworks.model.engine.gradients import frozen
 from innerworks.model.model import Model
 from innerworks.model.sites import KINDS, Site
 
@@ -66,6 +68,25 @@ NAMES = {
     "deepseek_v2": "DeepSeek-V2",
     "deepseek_v3": "DeepSeek-V3, R1",
     "llama4_text": "Llama 4",
+    "dbrx": "DBRX",
+    "mamba": "Mamba",
+    "falcon_mamba": "Falcon Mamba",
+    "mamba2": "Mamba-2",
+    "jamba": "Jamba",
+    "bamba": "Bamba",
+    "falcon_h1": "Falcon-H1",
+    "granitemoehybrid": "Granite 4 hybrid",
+    "nemotron_h": "Nemotron-H",
+    "lfm2": "LFM2",
+    "lfm2_moe": "LFM2 MoE",
+    "recurrent_gemma": "RecurrentGemma",
+    "qwen3_next": "Qwen3-Next",
+    "qwen3_5_text": "Qwen3.5",
+    "qwen3_5_moe_text": "Qwen3.5 MoE",
+    "olmo_hybrid": "OLMo hybrid",
+    "kimi_linear": "Kimi Linear",
+    "zamba": "Zamba",
+    "zamba2": "Zamba2",
     "gpt_bigcode": "GPT-BigCode, StarCoder",
     "gpt_neo": "GPT-Neo",
     "codegen": "CodeGen",
@@ -78,6 +99,7 @@ NAMES = {
     "falcon_grouped": "Falcon 40B",
     "falcon_sequential": "Falcon RW, ALiBi",
 }
+EVERY = (*FAMILIES, *HYBRIDS)
 _METRIC = metrics.custom(lambda logits: logits.square().sum((1, 2)), every=True)
 
 
@@ -111,7 +133,9 @@ def differentiates(model: Model, site: Site) -> bool:
         return False
     found = model.gradients(prompt(), _METRIC, [site])
     gradient = found[site]
-    return bool(gradient.isfinite().all() and gradient.any() and torch.equal(found.run.logits, plain(model, prompt())))
+    with frozen(model.module):  # as gradients are taken: a Mamba's last bits differ under weights that are not
+        same = torch.equal(found.run.logits, plain(model, prompt()))
+    return bool(gradient.isfinite().all() and gradient.any() and same)
 
 
 _CHECKS = (("r", reads), ("w", writes), ("g", differentiates))
@@ -122,22 +146,24 @@ def cell(family: str, name: str) -> str:
     if name in model_of(family).anatomy.missing:
         return "–"
     models = [model_of(family, backend) for backend in backends(family)]
-    return "".join(letter for letter, holds in _CHECKS if all(holds(model, place(name)) for model in models)) or "?"
+    layers = models[0].layers_with(name)
+    site = place(name, 1 if 1 in layers or not layers else layers[0])
+    return "".join(letter for letter, holds in _CHECKS if all(holds(model, site) for model in models)) or "?"
 
 
 def reasons() -> list[str]:
     """Why a family does not have a site, for those that some have."""
     found: dict[tuple[str, str], list[str]] = {}
-    for family in FAMILIES:
+    for family in EVERY:
         for name, why in model_of(family).anatomy.missing.items():
             found.setdefault((name, why), []).append(NAMES[family])
     order = list(KINDS)
-    rows = sorted(found.items(), key=lambda item: (order.index(item[0][0]), FAMILIES.index(_family(item[1][0]))))
+    rows = sorted(found.items(), key=lambda item: (order.index(item[0][0]), EVERY.index(_family(item[1][0]))))
     return [f"- `{name}`: {why} ({_listed(families)})." for (name, why), families in rows]
 
 
 def _listed(families: list[str]) -> str:
-    return "; ".join(families) if len(families) <= 20 else f"{len(families)} of the {len(FAMILIES)}"
+    return "; ".join(families) if len(families) <= 20 else f"{len(families)} of the {len(EVERY)}"
 
 
 def _family(name: str) -> str:
@@ -164,13 +190,13 @@ def page() -> str:
         "`r`: reading leaves the logits bit-identical. `w`: writing back what was read does too (`scores`, `pattern`",
         "under SDPA: within 2e-5 of the largest logit), and something else has an effect. `g`: gradients, with the",
         "logits of the plain model bit for bit. –: the architecture has no such place. Each letter holds on every",
-        "attention backend that is named; an architecture that is not here is guessed (see",
-        "[Add an architecture](add-an-architecture.md)).",
+        "attention backend that is named, in a layer that has the place. An architecture that is not here is guessed",
+        "(see [Every architecture of transformers](architectures.md)).",
         "",
         "| family | `model_type` | attention | " + " | ".join(f"`{name}`" for name in KIND_NAMES) + " |",
         "|---" * (len(KIND_NAMES) + 3) + "|",
     ]
-    lines += [row(family) for family in FAMILIES]
+    lines += [row(family) for family in EVERY]
     lines += ["", "## Why a place is missing", "", *reasons(), ""]
     lines += ["## Refused whole", "", *refused(), ""]
     return "\n".join(lines)

@@ -28,6 +28,7 @@ _ATTENTION_AND_MLP = {
     "gpt_neo": ("attn.attention", "mlp"),
     "codegen": ("attn", "mlp"),
     "mpt": ("attn", "ffn"),
+    "dbrx": ("norm_attn_norm.attn", "ffn"),
     "falcon": ("self_attention", "mlp"),
     "falcon_grouped": ("self_attention", "mlp"),
     "falcon_sequential": ("self_attention", "mlp"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from innerworks.model.anatomy.record import Case, Family, Fused, Part, Setting
 
-__all__ = ["FAMILIES", "gemma", "granite", "hunyuan_v1_dense", "llama", "olmo2"]
+__all__ = ["FAMILIES", "gemma", "granite", "llama", "olmo2"]
 
 _SLIDING = Setting("sliding_window")
 _QK_NORM = ("self_attn.q_norm", "self_attn.k_norm")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from innerworks.model.anatomy.families.llama_kin import granite, hunyuan_v1_dense, llama
+from innerworks.model.anatomy.families.llama_kin import granite, llama
 from innerworks.model.anatomy.record import Case, Experts, Family, Fused, Latent, Refusal, Setting, Shared, Split
 
 __all__ = ["FAMILIES", "deepseek_v3", "qwen2_moe"]
@@ -132,17 +132,14 @@ dbrx = Family(
     absent=dict.fromkeys(
         (
             *("neuron_pre", "neurons", "gate", "router", "router_weights", "router_index"),
-            *("expert_neurons", "expert_out"),
+            *("expert_neurons", "expert_out", "routed_neurons", "routed_out", "shared_neurons", "shared_out"),
         ),
         _OWN_FORM,
     ),
 )
 
-hunyuan_v1_moe = replace(hunyuan_v1_dense, model_type="hunyuan_v1_moe", experts=Experts("mlp.gate", "mlp.experts"))
-
 FAMILIES = (
     dbrx,
-    hunyuan_v1_moe,
     mixtral,
     gpt_oss,
     qwen2_moe,
