@@ -55,7 +55,7 @@ class ExpertWrites(Codec):
         every, biases = stored(self.experts, "down_proj"), stored(self.experts, "down_proj_bias")
         assert every is not None
         out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
-        for expert in ids.unique().tolist():
+        for expert in () if ids.is_meta else ids.unique().tolist():
             mine = ids == expert
             down = every[expert].to(neurons.dtype)
             written = in_order[mine] @ (down if self.experts.is_transposed else down.T)

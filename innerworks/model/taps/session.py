@@ -75,6 +75,8 @@ class Session:
         self.expert_orders: dict[int, Tensor | None] = {}
         self.kept: dict[int, Tensor] = {}
         self.may_stop = False
+        self.spared = False
+        """In a dry run: whether a pattern was shown whole that a real run would show in pieces."""
         self.first_row = 0
         self._waiting = 0
         self._edited: dict[int, set[int] | None] = {}
