@@ -44,6 +44,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "rotation": (f"{_MODEL}.sites", "rotation"),
     "SweepInterrupted": (f"{_MODEL}.sweep", "SweepInterrupted"),
     "SweepResult": (f"{_MODEL}.sweep", "SweepResult"),
+    "Estimate": (f"{_MODEL}.estimate", "Estimate"),
     "InnerworksError": ("innerworks.errors", "InnerworksError"),
     "Result": (_RESULTS, "Result"),
     "Artifact": (_RESULTS, "Artifact"),

@@ -193,7 +193,7 @@ class _OverPrompt(Metric):
             raise MetricError(f"{self.kind} needs a next token to predict: prompt {short[0]} has only one token.")
 
         def compute(logits: Tensor, rows: list[int]) -> Tensor:
-            ids, mask = batch.ids[rows], batch.mask[rows]
+            ids, mask = batch.ids[rows].to(logits.device), batch.mask[rows].to(logits.device)
             precision = _precise(logits[:0]).dtype
             following, real = ids[:, 1:], (mask[:, 1:] * mask[:, :-1]).to(precision)
             if self.kind == "accuracy":

@@ -28,6 +28,7 @@ from innerworks.model.tokens import Pair, Prompt, check, single_token
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from innerworks.model.estimate import Estimate
     from innerworks.model.sweep import Plan, SweepResult
     from innerworks.model.weights import Weights
 
@@ -447,6 +448,12 @@ class Model:
             cancel=cancel,
             resume=resume,
         )
+
+    def estimate(self, prompt: Any, **asked: Any) -> Estimate:
+        """What a run, gradients, a generation or a sweep would cost, from `innerworks.model.estimate`."""
+        from innerworks.model.estimate import estimate
+
+        return estimate(self, prompt, **asked)
 
     def indices(self, site: Site, dim: str) -> list[int]:
         """The layers or heads a site covers here, so that `at.z[:].each_head(model)` works (see `Site.each`)."""

@@ -29,7 +29,7 @@ def load(
     family: Family | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Model:
-    """Open a model: a hub id, a folder, a GGUF file, a live transformers model, or a bundled name.
+    """Open a model: a hub id, a folder, a GGUF file, a live transformers model, a bundled name, or a configuration.
 
     `"smollm2-135m-instruct-q4"` needs no hub. Weights come from safetensors or GGUF, never from pickles. `family`
     describes an architecture that is not known yet (see `innerworks.model.anatomy.Family`); without it the

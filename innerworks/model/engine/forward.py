@@ -96,17 +96,19 @@ def forward(
     start: tuple[int, Tensor] | None = None,
     prepare: Sequence[Callable[[Patches], None]] = (),
     arguments: Mapping[str, Any] | None = None,
+    dry: bool = False,
 ) -> Tensor | None:
     """Run once; the logits, or None when the model was stopped because nothing more was asked.
 
-    `prepare` puts hooks on before the session's own; `arguments` are passed to the model besides the batch.
+    `prepare` puts hooks on before the session's own; `arguments` are passed to the model besides the batch. A `dry` run
+    is for the shapes alone, of a model without values.
     """
     extra = arguments or {}
     session.may_stop = not logits
     session.begin(0, batch.width)
     unembedding = anatomy.unembedding
     whole = any(a.point.place == "model" or a.point.module is unembedding for a in session.actions)
-    with running(anatomy):
+    with evaluating(anatomy.module) if dry else running(anatomy):
         if not session.actions and keep is None and start is None and not prepare:
             out: Tensor = call_model(anatomy, batch, **extra).logits
             return out

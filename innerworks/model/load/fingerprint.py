@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from innerworks.model.stored import kept, without_values
+from innerworks.model.stored import kept, plain_parts, without_values
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +32,7 @@ def fingerprint(module: torch.nn.Module) -> str:
         digest.update(described.encode())
     for name, parameter in sorted(module.named_parameters(remove_duplicate=False)):
         digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
-        for part in _parts(parameter if not parameter.is_meta else _offloaded(module, name)):
+        for part in plain_parts(parameter if not parameter.is_meta else _offloaded(module, name)):
             digest.update(_sample(part))
     return digest.hexdigest()[:16]
 
@@ -52,17 +51,6 @@ def _offloaded(module: Any, name: str) -> torch.Tensor | None:
     owner, _, own = name.rpartition(".")
     part = module.get_submodule(owner)
     return None if without_values(part, own) else kept(part, own)
-
-
-def _parts(parameter: torch.Tensor | None) -> Iterator[torch.Tensor]:
-    """A parameter as plain tensors: those that a quantised one is made of, in their order; none where it has none."""
-    if parameter is None:
-        return
-    if not hasattr(parameter, "__tensor_flatten__"):
-        yield parameter
-        return
-    for name in parameter.__tensor_flatten__()[0]:
-        yield from _parts(getattr(parameter, name))
 
 
 def _sample(parameter: torch.Tensor) -> bytes:

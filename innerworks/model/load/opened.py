@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from innerworks.errors import LoadError
 from innerworks.model.load.bundled_models import AVAILABLE
 from innerworks.model.load.converted import bundled_folder, gguf_folder
-from innerworks.model.load.decoder_only import check_decoder_only, check_has_head
+from innerworks.model.load.decoder_only import check_decoder_only, check_has_causal_form, check_has_head
 from innerworks.model.load.fingerprint import fingerprint
 from innerworks.model.load.hub_failure import check_hub_name
 from innerworks.model.load.hub_files import commit_of
@@ -57,9 +58,9 @@ def open_model(
 ) -> Opened:
     """Open a decoder-only language model.
 
-    `source` is a hub id, a folder, a .gguf file, a bundled name (see `bundled`), or a live
-    `PreTrainedModel`, of which nothing is changed, its training mode included. Weights come from
-    safetensors only; pickles are never opened.
+    `source` is a hub id, a folder, a .gguf file, a bundled name (see `bundled`), a live `PreTrainedModel`, of
+    which nothing is changed, its training mode included, or a configuration, which gives a model on the meta
+    device: sizes, sites and estimates, no weights. Weights come from safetensors only; pickles are never opened.
 
     `dtype` is a torch dtype or its name; by default ("auto") the one of the checkpoint, as in transformers.
     A .gguf file is dequantised once and kept in the cache, in float32 or the `dtype` asked for.
@@ -78,7 +79,7 @@ def open_model(
         options=dict(options or {}),
     )
     if not isinstance(source, (str, os.PathLike)):
-        return _open_live(source, request, tokenizer)
+        return _open_live(_built(source, request), request if _is_module(source) else Request(), tokenizer)
     name = os.fspath(source)
     place, is_local = _place(name, request)
     if revision is not None and is_local:
@@ -107,6 +108,33 @@ def _place(name: str, request: Request) -> tuple[str, bool]:
     if path.is_absolute() or name.startswith((".", "~")):
         raise LoadError(f"There is no folder {path}.")
     return name, False
+
+
+def _is_module(source: Any) -> bool:
+    from transformers import PretrainedConfig
+
+    return not isinstance(source, PretrainedConfig)
+
+
+def _built(source: Any, request: Request) -> Any:
+    """A live model as it is; of a configuration alone, the model on the meta device: shapes without weights."""
+    if _is_module(source):
+        return source
+    import torch
+    import transformers
+
+    if replace(request, dtype=None, attn_implementation=None) != Request():
+        raise LoadError(
+            "A configuration has no weights to place: of the arguments of `load`, only dtype and attn_implementation "
+            "go with it."
+        )
+    name = type(source).__name__
+    check_decoder_only(source, name)
+    check_has_causal_form(source, name)
+    with torch.device("meta"):
+        return transformers.AutoModelForCausalLM.from_config(
+            copy.deepcopy(source), dtype=request.dtype, attn_implementation=request.attn_implementation
+        ).eval()
 
 
 def _open_live(module: Any, request: Request, tokenizer: Any) -> Opened:

@@ -2,15 +2,17 @@
 
 from innerworks.model.stored.differentiable import differentiable
 from innerworks.model.stored.offloaded import device_of, kept, reloaded_left_behind, without_values
-from innerworks.model.stored.quantised import features, rows_share_rounding, stored
+from innerworks.model.stored.quantised import features, plain_parts, rows_share_rounding, stored, stored_bytes
 
 __all__ = [
     "device_of",
     "differentiable",
     "features",
     "kept",
+    "plain_parts",
     "reloaded_left_behind",
     "rows_share_rounding",
     "stored",
+    "stored_bytes",
     "without_values",
 ]

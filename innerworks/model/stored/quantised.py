@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import AnatomyError
@@ -12,7 +13,7 @@ from innerworks.model.stored.offloaded import kept
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["features", "rows_share_rounding", "stored"]
+__all__ = ["features", "plain_parts", "rows_share_rounding", "stored", "stored_bytes"]
 
 
 def stored(module: Any, name: str = "weight") -> Tensor | None:
@@ -43,6 +44,23 @@ def features(projection: Any) -> tuple[int, int]:
         return int(said[0]), int(said[1])  # type: ignore[arg-type]
     rows, columns = projection.weight.shape
     return (int(rows), int(columns)) if type(projection).__name__ == "Conv1D" else (int(columns), int(rows))
+
+
+def plain_parts(parameter: Tensor | None) -> Iterator[Tensor]:
+    """A parameter as plain tensors: those that a quantised one is made of, in their order; none where it has none."""
+    if parameter is None:
+        return
+    if not hasattr(parameter, "__tensor_flatten__"):
+        yield parameter
+        return
+    for name in parameter.__tensor_flatten__()[0]:
+        yield from plain_parts(getattr(parameter, name))
+
+
+def stored_bytes(model: Any) -> int:
+    """How many bytes a model's parameters take, as they are stored (the scales of 4-bit blocks left out)."""
+    parts = (part for parameter in model.parameters() for part in plain_parts(parameter))
+    return sum(part.numel() * part.element_size() for part in parts)
 
 
 def rows_share_rounding(model: Any) -> bool:

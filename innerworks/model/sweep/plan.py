@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from innerworks.errors import EditError
+from innerworks.model.stored import rows_share_rounding
 from innerworks.model.sweep.packed import Suffix, can_pack
 from innerworks.model.sweep.variants import EVERYTHING, Variant, first_position
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from innerworks.model.metrics import Bound
     from innerworks.model.model import Model
 
-__all__ = ["Limits", "chunks", "limits_for", "suffixes"]
+__all__ = ["Limits", "batch_limit", "chosen_plan", "chunks", "limits_for", "packing", "row_bytes", "suffixes"]
 
 _PACKING_OVERHEAD = 1.15
 """What a packed token costs more than a batched one: an explicit mask, keys of the prompt beside its own."""
@@ -62,6 +64,37 @@ def row_bytes(model: Model, width: int, kept: int) -> int:
     d_mlp = 4 * a.d_model if a.family.down is None and a.family.experts is None else a.d_mlp
     activations = width * (8 * a.d_model + 3 * d_mlp + 2 * a.n_heads * width) * size
     return int(activations + kept * a.n_vocab * (size + 8))
+
+
+def chosen_plan(model: Model, plan: str) -> str:
+    """The plan asked for, or one by one where rows of a batch are not independent of each other."""
+    return "single" if plan == "auto" and rows_share_rounding(model.module) else plan
+
+
+def batch_limit(model: Model, batch: Batch, bound: Bound, limits: Limits) -> int:
+    """How many tokens a batch of whole variants may have."""
+    width = batch.width * len(batch)
+    kept = batch.width if bound.where == "all" else 1
+    per_variant = row_bytes(model, batch.width, kept) * len(batch)
+    return min(limits.tokens, max(1, limits.bytes * width // per_variant))
+
+
+def packing(model: Model, batch: Batch, left: Sequence[Variant], bound: Bound, plan: str) -> list[list[Suffix]] | None:
+    """Every prompt's variants with their first positions, where they are to share its keys; else None."""
+    import torch
+
+    if not left or (plan == "auto" and model.dtype == torch.float64):
+        return None  # softmax is in float32 in most models, and over more keys it differs in its last bits
+    rows = [suffixes(model, batch, row, left, bound) for row in range(len(batch))]
+    if any(row is None for row in rows):
+        if plan == "packed":
+            raise EditError(
+                "these variants cannot share the prompt's keys (edits of whole sites or attention, a metric over "
+                "every position, ALiBi, a short sliding window, a token mixer that is no attention, or nothing to "
+                "gain): use plan='auto'."
+            )
+        return None
+    return [row for row in rows if row is not None]
 
 
 def suffixes(model: Model, batch: Batch, row: int, variants: Sequence[Variant], bound: Bound) -> list[Suffix] | None:

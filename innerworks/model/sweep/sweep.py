@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from innerworks.errors import EditError, NonFiniteError, OutOfMemoryError
 from innerworks.model.edits.values import Edit
@@ -13,7 +13,8 @@ from innerworks.model.stored import rows_share_rounding
 from innerworks.model.sweep.baseline import Baseline, keys_of, run_baseline
 from innerworks.model.sweep.batched import run_batched
 from innerworks.model.sweep.packed import Suffix, run_packed
-from innerworks.model.sweep.plan import Limits, chunks, limits_for, row_bytes, suffixes
+from innerworks.model.sweep.plan import Limits, batch_limit, chosen_plan, chunks, limits_for, row_bytes
+from innerworks.model.sweep.plan import packing as plan_packing
 from innerworks.model.sweep.progress import watching
 from innerworks.model.sweep.result import SweepInterrupted, SweepResult
 from innerworks.model.sweep.ties import Ties
@@ -92,8 +93,7 @@ class _Work:
     def __post_init__(self) -> None:
         self.ties = Ties(self.model.anatomy)
         self.rows_alone = rows_share_rounding(self.model.module)
-        if self.plan == "auto" and self.rows_alone:
-            self.plan = "single"
+        self.plan = cast(Plan, chosen_plan(self.model, self.plan))
 
     def run(self, metric: str, resume: SweepResult | None) -> SweepResult:
         """Baseline, skips, then forwards until every variant has its number."""
@@ -181,27 +181,11 @@ class _Work:
         if self.plan == "single":
             self._single(left)
             return
-        packing = self._packing(left) if self.plan in ("auto", "packed") else None
+        packing = plan_packing(self.model, self.batch, left, self.bound, self.plan) if self.plan != "batched" else None
         if packing is not None:
             self._packed(packing, baseline)
         else:
             self._batched(left, baseline)
-
-    def _packing(self, left: Sequence[Variant]) -> list[list[Suffix]] | None:
-        import torch
-
-        if not left or (self.plan == "auto" and self.model.dtype == torch.float64):
-            return None  # softmax is in float32 in most models, and over more keys it differs in its last bits
-        rows = [suffixes(self.model, self.batch, row, left, self.bound) for row in range(len(self.batch))]
-        if any(row is None for row in rows):
-            if self.plan == "packed":
-                raise EditError(
-                    "these variants cannot share the prompt's keys (edits of whole sites or attention, a metric over "
-                    "every position, ALiBi, a short sliding window, a token mixer that is no attention, or nothing to "
-                    "gain): use plan='auto'."
-                )
-            return None
-        return [row for row in rows if row is not None]
 
     def _single(self, left: Sequence[Variant]) -> None:
         for variant in left:
@@ -211,11 +195,9 @@ class _Work:
 
     def _batched(self, left: Sequence[Variant], baseline: Baseline) -> None:
         width = self.batch.width * len(self.batch)
-        kept = self.batch.width if self.bound.where == "all" else 1
-        per_variant = row_bytes(self.model, self.batch.width, kept) * len(self.batch)
         todo = list(left)
         while todo:
-            limit = min(self.limits.tokens, max(1, self.limits.bytes * width // per_variant))
+            limit = batch_limit(self.model, self.batch, self.bound, self.limits)
             chunk = chunks(todo, lambda v: v.begin, lambda _: width, limit)[0]
             self._check_cancel()
             probe = [Variant("", (), chunk[0].begin)] if self.probing else []

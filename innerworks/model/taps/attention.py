@@ -155,6 +155,9 @@ class AttentionTap:
         plan = None if biased else self.pieces.plan(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
         if plan is None:
             return False
+        if q.is_meta:  # where nothing is computed nothing need be spared
+            self.pieces.session.spared = True
+            return False
         try:
             for piece in plan:
                 chosen = _as_slice(piece.queries)

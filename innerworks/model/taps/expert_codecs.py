@@ -134,7 +134,7 @@ class RoutedWrites(Codec):
         """What the model makes of the neurons, by slot."""
         ids, down = self._chosen(session).reshape(-1), self._down()
         out: Tensor = raw.new_empty(ids.shape[0], raw.shape[-1])
-        for expert in sorted(set(ids.tolist())):
+        for expert in () if ids.is_meta else sorted(set(ids.tolist())):
             mine = ids == expert
             out[mine] = self._written(expert, mine, down, raw, session)
         return out.reshape(session.entries, -1, self.slots, raw.shape[-1])
@@ -167,7 +167,7 @@ class RoutedWrites(Codec):
 
     @staticmethod
     def _refuse_twins(mine: Tensor) -> None:
-        if bool((mine.sum(-1) > 1).any()):
+        if _any(mine.sum(-1) > 1):
             raise EditError(
                 "an expert stands in two slots of one token, so its output by number (expert_out) and by slot "
                 "(routed_out) are not the same thing: name them one way."
@@ -200,7 +200,7 @@ class WritesByExpert(RoutedWrites):
                 out[:, :, place] = edited.by_expert[expert]
             elif edited.by_slot is not None:
                 out[:, :, place] = edited.by_slot.where(mine.unsqueeze(-1), 0.0).sum(2)
-            elif mine.any():
+            elif _any(mine):
                 flat = mine.reshape(-1)
                 token = flat.nonzero().reshape(-1) // self.slots
                 one = raw.new_zeros(flat.shape[0] // self.slots, raw.shape[-1])
@@ -250,6 +250,11 @@ class GatedShare(Codec):
         """The shared expert's write reaches the stream as the sum does."""
         shaped = gradient.reshape(session.entries, -1, gradient.shape[-1])
         return shaped if self.scale == 1.0 else shaped / self.scale
+
+
+def _any(flags: Tensor) -> bool:
+    """Whether one is set; on the meta device nothing is."""
+    return not flags.is_meta and bool(flags.any())
 
 
 def _places_among(chosen: Tensor, shown: tuple[int, ...]) -> Tensor:

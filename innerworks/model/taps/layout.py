@@ -233,7 +233,7 @@ def _gathered(
         elif dim == unit:
             assert units is not None
             index.append(
-                torch.tensor(units[0], device=device)
+                place(torch.tensor(units[:1], device=device), axes[0])
                 if dim in scalars
                 else place(torch.tensor(units, device=device), dim)
             )

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from innerworks.model.taps.session import Action, Session
 
-__all__ = ["Pieces", "PieceReader"]
+__all__ = ["LARGE", "PieceReader", "Pieces"]
 
-_LARGE = 64 << 20
+LARGE = 64 << 20
 """Bytes of one layer's scores, in float32, from which on they are shown in pieces no larger than that."""
 
 
@@ -73,10 +73,10 @@ class Pieces:
         import torch
 
         width = rows * heads * keys * 4
-        step = max(1, _LARGE // width)
+        step = max(1, LARGE // width)
         self.at_once = [action for due in self.actions.values() for action in due if _at_once(action, step)]
         pieced = [action for due in self.actions.values() for action in due if action not in self.at_once]
-        if width * queries <= _LARGE or torch.is_grad_enabled():
+        if width * queries <= LARGE or torch.is_grad_enabled():
             return None
         if not all(a.reader is not None for a in self.at_once) or not all(map(_takes_pieces, pieced)):
             return None

@@ -81,6 +81,8 @@ class Session:
         self.expert_orders: dict[int, Tensor | None] = {}
         self.kept: dict[int, Tensor] = {}
         self.may_stop = False
+        self.spared = False
+        """In a dry run: whether a pattern was shown whole that a real run would show in pieces."""
         self.first_row = 0
         self.fed = 0
         """How many columns went in so far, where the model itself cannot say."""

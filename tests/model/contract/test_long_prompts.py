@@ -44,7 +44,7 @@ REDUCED = {
 def in_pieces(monkeypatch):
     """Pieces of a few queries, and the sizes of what the softmaxes that were watched were given."""
     sizes = []
-    monkeypatch.setattr(pieces, "_LARGE", 2 * 4 * 11 * 4 * 2)  # two queries of two rows, four heads and eleven keys
+    monkeypatch.setattr(pieces, "LARGE", 2 * 4 * 11 * 4 * 2)  # two queries of two rows, four heads and eleven keys
     original = pieces.Pieces.show
 
     def show(self, piece, place, raw):
@@ -72,7 +72,7 @@ def test_pieces_make_the_whole(family, given, in_pieces):
         assert in_pieces and max(in_pieces) <= (10 if named and given == "left" else 4), site
         assert torch.equal(found.logits, plain(model, model.batch(rows, padding=padding)))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pieces, "_LARGE", 1 << 60)
+            patch.setattr(pieces, "LARGE", 1 << 60)
             expected = model.run(rows, capture={site: how}, padding=padding, nan="allow")
         for one, other in zip(_tensors(found[site]), _tensors(expected[site]), strict=True):
             assert one.shape == other.shape, site
@@ -105,7 +105,7 @@ def test_everything_at_once_in_pieces_stops_early_and_in_float32(in_pieces):
     run = model.run(prompt(1, 11), capture=early, logits=None)
     assert in_pieces and not run.has_logits
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "_LARGE", 1 << 60)
+        patch.setattr(pieces, "LARGE", 1 << 60)
         whole = model.run(prompt(1, 11), capture=early)
     for site in early:
         for one, other in zip(_tensors(run[site]), _tensors(whole[site]), strict=True):
@@ -135,7 +135,7 @@ def test_edits_before_the_softmax_are_seen_in_pieces(in_pieces):
     assert in_pieces
     model_whole = model.run(prompt(1, 11), capture=[at.pattern[1] @ (None, 0)], edits=edits)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "_LARGE", 1 << 60)
+        patch.setattr(pieces, "LARGE", 1 << 60)
         whole = model.run(prompt(1, 11), capture=[at.pattern[1]], edits=edits)
     assert (found[at.pattern[1]] - whole[at.pattern[1]][..., 0]).abs().max() <= 2**-23
     assert (model_whole[at.pattern[1] @ (None, 0)] - whole[at.pattern[1]][..., 0]).abs().max() <= 2**-23
@@ -154,7 +154,7 @@ def test_a_reducer_of_ones_own_may_take_pieces(in_pieces):
     run = model.run(prompt(1, 11), capture={at.pattern[:]: Entropy()})
     assert max(in_pieces) <= 4
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "_LARGE", 1 << 60)
+        patch.setattr(pieces, "LARGE", 1 << 60)
         whole = model.run(prompt(1, 11), capture=[at.pattern[:]])[at.pattern[:]]
     assert (run[at.pattern[:]] - Entropy()(whole)).abs().max() <= 2**-23
 
