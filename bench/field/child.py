@@ -80,8 +80,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(make: type[Tool], argv: Sequence[str] | None = None) -> None:
     """What `python -m bench.peers.<tool>` does."""
     options = _arguments(argv)
+    import transformers
+
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
+    transformers.utils.logging.disable_progress_bar()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     from bench.field.processes import first_answer, peak
     from bench.field.settings import Setting
@@ -98,7 +101,7 @@ def main(make: type[Tool], argv: Sequence[str] | None = None) -> None:
 def _measure(make: type[Tool], options: argparse.Namespace) -> None:
     from bench.field.numbers import differences
     from bench.field.processes import peaks, starts
-    from bench.field.settings import FIELD
+    from bench.field.settings import FIELD, MEMORY
     from bench.field.timings import timed
     from bench.field.traps import tried
 
@@ -114,7 +117,7 @@ def _measure(make: type[Tool], options: argparse.Namespace) -> None:
     if "traps" in options.parts:
         record.put("traps", tried(make))
     if "memory" in options.parts:
-        record.put("memory", {setting.key: peaks(make, setting) for setting in FIELD[:2]})
+        record.put("memory", {setting.key: peaks(make, setting) for setting in MEMORY})
     if "timings" in options.parts:
         entries: list[Any] = []
         for setting in FIELD:

@@ -19,9 +19,7 @@ _LLAMA = dict(
     bos_token_id=1,
     eos_token_id=2,
 )
-_GPT2 = dict(
-    vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=HEADS, n_positions=64, bos_token_id=1, eos_token_id=2
-)
+_GPT2 = dict(vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=HEADS, n_positions=64, bos_token_id=1, eos_token_id=2)
 _NEOX = {
     **{key: value for key, value in _LLAMA.items() if key != "num_key_value_heads"},
     "rotary_pct": 0.5,

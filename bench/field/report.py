@@ -37,7 +37,10 @@ def _ratio(entry: Record | None) -> str:
         return "not measured"
     if "unmeasured" in entry:
         return str(entry["unmeasured"])
-    return f"{entry['cpu']:.2f} ({entry['low']:.2f}-{entry['high']:.2f}), wall {entry['wall']:.2f}"
+    spread = f"({entry['low']:.2f}-{entry['high']:.2f})"
+    if entry["device"] != "cpu":
+        return f"{entry['wall']:.2f} {spread}"
+    return f"{entry['cpu']:.2f} {spread}, wall {entry['wall']:.2f}"
 
 
 def timings(found: dict[str, Record]) -> str:
@@ -72,6 +75,7 @@ def processes(found: dict[str, Record]) -> str:
         ["import, new process", *(seconds(record, "import") for record in found.values())],
         ["import, a tiny GPT-2, its logits", *(seconds(record, "first answer") for record in found.values())],
     ]
+    rows = rows if any("starts" in record for record in found.values()) else []
     settings = dict.fromkeys(key for record in found.values() for key in record.get("memory", {}))
     for key in settings:
         cells = []
@@ -95,7 +99,9 @@ def numbers(found: dict[str, Record]) -> str:
             continue
         rows = []
         for family, row in families.items():
-            rows.append([family, *(one if isinstance(one := row.get(q, ""), str) else f"{one:.0e}" for q in QUANTITIES)])
+            rows.append(
+                [family, *(one if isinstance(one := row.get(q, ""), str) else f"{one:.0e}" for q in QUANTITIES)]
+            )
         parts.append(f"**{named(record)}**\n\n{table(['', *QUANTITIES], rows)}")
     return "\n\n".join(parts)
 

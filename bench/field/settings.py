@@ -87,6 +87,8 @@ FIELD = (
     Setting(SMOLLM2, "eager", ("residual_sweep",), length=14),
 )
 """The settings of `make bench-field`."""
+MEMORY = tuple(Setting(shape, "eager", (), length=512) for shape in ("GPT-2-small shape", "Llama shape"))
+"""Where peak memory is measured: long enough that tensors outweigh everything else."""
 
 
 def swept_layers(n_layers: int) -> list[int]:

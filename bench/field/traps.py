@@ -50,13 +50,18 @@ def by_hand(finding: Finding) -> Finding:
     return ("left to the user" if verdict == "wrong" else verdict), text
 
 
+def _figure(text: str) -> float:
+    return float(text.rpartition(" ")[2])
+
+
 def worst(findings: dict[str, Finding]) -> Finding:
     """One finding for several families: what went wrong, or else one that stands for all."""
     wrong = {family: text for family, (verdict, text) in findings.items() if verdict != "right"}
     verdicts = [verdict for verdict, _ in findings.values()]
     verdict = next((v for v in ("wrong", "left to the user", "refused", "not offered") if v in verdicts), "right")
-    shown = wrong or {family: text for family, (_, text) in findings.items()}
-    return verdict, "; ".join(f"{family}: {text}" for family, text in shown.items())
+    if not wrong:
+        return verdict, max((text for _, text in findings.values()), key=_figure)
+    return verdict, "; ".join(f"{family}: {text}" for family, text in wrong.items())
 
 
 def over(families: tuple[str, ...], one: Callable[[str], Finding]) -> Finding:

@@ -67,9 +67,7 @@ class PlainHooks(Tool):
     def cache_all(self, ids: Any) -> Call:
         def call() -> list[Any]:
             kept: list[Any] = []
-            hooks = [
-                (part, lambda _, __, output: kept.append(first(output)), False) for part in self.module.modules()
-            ]
+            hooks = [(part, lambda _, __, output: kept.append(first(output)), False) for part in self.module.modules()]
             self._hooked(ids, hooks)
             return kept
 

@@ -19,7 +19,7 @@ _NAMES = {
 
 
 class Pyvene(Tool):
-    """Collecting and interchange interventions: its own names where it has them for an architecture, else module paths."""
+    """Collecting and interchange interventions: by its own names where it has them, else by module paths."""
 
     title = "pyvene"
     distribution = "pyvene"

@@ -20,6 +20,7 @@ def _open(family: str, attention: str = "eager") -> Any:
 
 def resid_mid() -> Finding:
     import torch
+
     from innerworks import at, edit
 
     value = torch.randn(1, 9, 32, generator=torch.Generator().manual_seed(0))
@@ -39,6 +40,7 @@ def scores() -> Finding:
 
 def pattern_edits() -> Finding:
     import torch
+
     from innerworks import at, edit
 
     def one(family: str) -> Finding:
@@ -87,6 +89,7 @@ def no_such_option() -> Finding:
 
 def grouped_heads() -> Finding:
     import torch
+
     from innerworks import at, edit
 
     model = _open(LLAMA)
@@ -109,6 +112,7 @@ def causality() -> Finding:
 
 def steered_writing() -> Finding:
     import torch
+
     from innerworks import at, edit
 
     model = _open(LLAMA)

@@ -61,7 +61,9 @@ def last_stream() -> Finding:
         module = build(family)
         with torch.no_grad():
             found = module(ids(), use_cache=False, output_hidden_states=True).hidden_states[-1]
-        return judged(float(largest(found, Reader(build(family)).read(ids())["resid_post"][-1])), what="hidden_states[-1]: off by")
+        return judged(
+            float(largest(found, Reader(build(family)).read(ids())["resid_post"][-1])), what="hidden_states[-1]: off by"
+        )
 
     return over(("GPT-2", LLAMA), one)
 

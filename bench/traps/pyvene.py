@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.field.families import build, ids
 from bench.field.numbers import largest
 from bench.field.places import Reader
