@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.field.words import FOLDER
+from bench.field.words import FOLDER, written_once
 
 ROWS = {
     "forward": "forward, nothing asked",
@@ -106,9 +106,10 @@ def folder_of(shape: str, smollm2: Path | None = None) -> Path:
             raise FileNotFoundError("no folder of SmolLM2 was given")
         return smollm2
     folder = FOLDER / shape.replace(" ", "-").lower()
-    if not (folder / "model.safetensors").exists():
-        torch.manual_seed(0)
-        transformers.AutoModelForCausalLM.from_config(CONFIGS[shape]()).save_pretrained(folder)
+    with written_once(folder, "model.safetensors") as part:
+        if part is not None:
+            torch.manual_seed(0)
+            transformers.AutoModelForCausalLM.from_config(CONFIGS[shape]()).save_pretrained(part)
     return folder
 
 

@@ -112,12 +112,14 @@ class Pyvene(Tool):
 
         return call
 
-    def _swept(self, clean: Any, corrupt: Any, layers: Sequence[int], component: str, unit: str, count: int) -> Call:
+    def _swept(self, corrupt: Any, layers: Sequence[int], component: str, unit: str, values: Sequence[Any]) -> Call:
+        """One batch per layer, each row with another place, from values that were collected before."""
         import pyvene
         import torch
 
-        wrapped = [
-            pyvene.IntervenableModel(
+        wrapped = []
+        for layer in layers:
+            one = pyvene.IntervenableModel(
                 {
                     "layer": layer,
                     "component": self._component(component, layer),
@@ -126,27 +128,29 @@ class Pyvene(Tool):
                 },
                 model=self.module,
             )
-            for layer in layers
-        ]
-        places = [[[index] for index in range(count)]]
-        base, source = ({"input_ids": ids.expand(count, -1)} for ids in (corrupt, clean))
+            wrapped.append((one, {one.sorted_keys[0]: values[layer]}))
+        count = len(values[layers[0]])
+        places = {"sources->base": ([[[index] for index in range(count)]],) * 2}
+        base = {"input_ids": corrupt.expand(count, -1)}
 
         def call() -> Any:
             rows = []
             with torch.no_grad():
-                for one in wrapped:
-                    at = {"sources->base": (places, places)}
-                    logits = one(base, source, unit_locations=at, use_cache=False)[1].logits
-                    rows.append(logits[:, -1, TOKEN])
+                for one, source in wrapped:
+                    answer = one(base, source_representations=dict(source), unit_locations=places, use_cache=False)
+                    rows.append(answer[1].logits[:, -1, TOKEN])
             return torch.stack(rows)
 
         return call
 
     def head_sweep(self, clean: Any, corrupt: Any, layers: Sequence[int]) -> Call:
-        return self._swept(clean, corrupt, layers, "head_attention_value_output", "h", self.n_heads)
+        z = self.attention(clean)()["z"]
+        heads = [one[0].transpose(0, 1)[:, None] for one in z]
+        return self._swept(corrupt, layers, "head_attention_value_output", "h", heads)
 
     def residual_sweep(self, clean: Any, corrupt: Any, layers: Sequence[int]) -> Call:
-        return self._swept(clean, corrupt, layers, "block_output", "pos", clean.shape[1])
+        streams = [one[0][:, None] for one in self._by_kind(clean, ("resid_post",))()["resid_post"]]
+        return self._swept(corrupt, layers, "block_output", "pos", streams)
 
     def gradient_to_heads(self, ids: Any) -> Call:
         raise NotOffered("what it collects is a copy outside the graph")
