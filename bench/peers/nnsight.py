@@ -81,7 +81,7 @@ class Nnsight(Tool):
         def call() -> list[Any]:
             with torch.no_grad(), model.trace(ids, use_cache=False) as tracer:
                 cache = tracer.cache(include_inputs=True, device=device).save()
-            entries = [cache[name] for name in cache]
+            entries = [cache[name] for name in cache.keys()]  # noqa: SIM118 - it counts its places when iterated
             return [first(value) for entry in entries for value in (entry.output, entry.input)]
 
         return call
