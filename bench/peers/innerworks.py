@@ -34,13 +34,15 @@ class Innerworks(Tool):
         return lambda: self.model.run(batch).logits
 
     def _captured(self, ids: Any, kinds: Sequence[str]) -> Call:
+        """By layer: a whole kind, `run[at.z[:]]`, is one tensor more, stacked when it is asked for."""
         from innerworks import at
 
-        batch, sites = self.model.batch(ids), {kind: getattr(at, kind)[:] for kind in kinds}
+        batch, sites = self.model.batch(ids), [getattr(at, kind)[:] for kind in kinds]
+        each = {kind: [getattr(at, kind)[layer] for layer in range(self.model.n_layers)] for kind in kinds}
 
-        def call() -> dict[str, Any]:
-            run = self.model.run(batch, capture=list(sites.values()))
-            return {kind: run[site] for kind, site in sites.items()}
+        def call() -> dict[str, list[Any]]:
+            run = self.model.run(batch, capture=sites)
+            return {kind: [run[site] for site in layers] for kind, layers in each.items()}
 
         return call
 
@@ -49,8 +51,7 @@ class Innerworks(Tool):
 
     def cache_all(self, ids: Any) -> Call:
         missing = self.model.anatomy.missing
-        every = self._captured(ids, [k for k in (*EVERY, "gate", "q_rot", "k_rot") if k not in missing])
-        return lambda: [tensor for stacked in every().values() for tensor in stacked]
+        return self._captured(ids, [k for k in (*EVERY, "gate", "q_rot", "k_rot") if k not in missing])
 
     def attention(self, ids: Any) -> Call:
         return self._captured(ids, ("pattern", "z"))
