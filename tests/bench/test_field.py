@@ -55,9 +55,15 @@ def test_what_is_called_true_adds_up(family: str) -> None:
 
 @pytest.mark.parametrize("tool", ["innerworks", "plain_hooks"])
 def test_a_tool_is_compared_on_every_family(tool: str, tmp_path: Path) -> None:
-    done = run(f"bench.peers.{tool}", "--parts", "numbers", "--out", str(tmp_path / f"{tool}.json"))
+    done = run(f"bench.peers.{tool}", "--parts", "numbers", "traps", "--out", str(tmp_path / f"{tool}.json"))
     assert done.returncode == 0, done.stderr
-    rows = json.loads((tmp_path / f"{tool}.json").read_text())["numbers"]
+    record = json.loads((tmp_path / f"{tool}.json").read_text())
+    verdicts = {question: verdict for question, (verdict, _) in record["traps"].items()}
+    assert len(verdicts) == 14
+    if tool == "innerworks":
+        assert set(verdicts.values()) <= {"right", "not offered"}, verdicts
+        assert [question for question, verdict in verdicts.items() if verdict != "right"] == ["own_scale"]
+    rows = record["numbers"]
     assert len(rows) == 12
     for family, row in rows.items():
         assert all(isinstance(value, float) for value in row.values()), (family, row)
@@ -110,6 +116,23 @@ def test_a_refusal_is_shown_as_such() -> None:
     record = {"title": "Tool", "versions": {"tool": "1"}, "notes": {}, "timings": [entry]}
     table = report.timings({"tool": record, "other": {**record, "timings": []}})
     assert "| forward, nothing asked | not offered: no forward | not measured |" in table
+
+
+def test_a_peer_that_cannot_be_installed_is_not_measured_and_the_table_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.field import __main__ as field
+    from bench.field import environments
+
+    pinned = tmp_path / "nnsight.txt"
+    pinned.write_text("/no/such/place\n")
+    monkeypatch.setattr(environments, "versions_of", lambda peer: pinned)
+    monkeypatch.setattr(environments, "FOLDER", tmp_path / "environments")
+    monkeypatch.setattr(field, "OUT", tmp_path)
+    failed = field.measure(["nnsight"], [], tmp_path)
+    assert failed["nnsight"].startswith("cannot be installed: ERROR:")
+    field.write(tmp_path / "page.md", failed)
+    assert "- nnsight: not measured: cannot be installed: ERROR:" in (tmp_path / "page.md").read_text()
 
 
 def test_peers_are_measured_on_the_torch_and_transformers_of_this_repository() -> None:
