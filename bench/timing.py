@@ -25,11 +25,11 @@ class Ratio:
 def _once(call: Callable[[], object], device: str) -> tuple[float, float]:
     import torch
 
-    if device == "cuda":
+    if device.startswith("cuda"):
         torch.cuda.synchronize()
     wall, cpu = time.perf_counter(), time.process_time()
     call()
-    if device == "cuda":
+    if device.startswith("cuda"):
         torch.cuda.synchronize()
     return time.process_time() - cpu, time.perf_counter() - wall
 
@@ -57,7 +57,7 @@ def ratio(
         a, b, c = _once(plain, device), _once(call, device), _once(plain, device)
         cpu.append(b[0] / (a[0] + c[0]) * 2 / divide)
         wall.append(b[1] / (a[1] + c[1]) * 2 / divide)
-    shown = wall if device == "cuda" else cpu
+    shown = wall if device.startswith("cuda") else cpu
     return Ratio(median(cpu), median(wall), min(shown), max(shown), len(shown))
 
 

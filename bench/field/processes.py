@@ -59,7 +59,7 @@ def peak(make: type[Tool], setting: Setting, asked: str) -> dict[str, int]:
     ids = prompt(setting, tool.module.config.vocab_size)
     call = {"forward": tool.forward, "cache_all": tool.cache_all}[asked](ids)
     tool.forward(ids)()
-    if setting.device == "cuda":
+    if setting.device.startswith("cuda"):
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         kept = kept_in(call())[1]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.field.families import build, ids
-from bench.field.numbers import largest, said
+from bench.field.numbers import Truth, largest, said
 from bench.field.places import Reader
 from bench.field.tool import NotOffered, Tool
 from bench.field.words import words
@@ -23,6 +23,7 @@ QUESTIONS = {
     "left_padding": "GPT-2, GPT-Neo, XGLM: is a prompt padded on the left what it is alone?",
     "contributions": "BLOOM, OLMo 2, Granite, Gemma 2, sequential NeoX: do attn_out and mlp_out add up to the block?",
     "never_ran": "Llama: is a place that never runs an error?",
+    "gradients": "Llama: are the gradients that it is asked for those of the plain model?",
     "no_such_option": "Is an option that does not exist an error?",
     "grouped_heads": "Llama, grouped heads: can one key-value head be patched, reaching its own query heads only?",
     "causality": "SDPA: does looking at attention keep it causal?",
@@ -170,7 +171,20 @@ def hooks_of_others(make: type[Tool]) -> Finding:
     return "right" if during and after else "wrong", f"it fires {during} and {after} times in two runs"
 
 
-COMMON = {"contributions": contributions, "last_stream": last_stream, "hooks_of_others": hooks_of_others}
+def gradients(make: type[Tool]) -> Finding:
+    """To every z, against autograd through the plain model."""
+    family = "Llama, grouped heads"
+    truth = Truth(build(family))
+    found = make(build(family), words()).gradient_to_heads(truth.corrupt)()
+    return judged(float(largest([one.flatten(2) for one in found], truth.gradients())))
+
+
+COMMON = {
+    "contributions": contributions,
+    "last_stream": last_stream,
+    "hooks_of_others": hooks_of_others,
+    "gradients": gradients,
+}
 
 
 def tried(make: type[Tool]) -> dict[str, Finding]:

@@ -102,6 +102,20 @@ def never_ran() -> Finding:
     return "wrong", f"nothing is said; the hook was called {len(heard)} times"
 
 
+def gradients() -> Finding:
+    """By `incl_bwd`, which wants a loss."""
+    import torch
+
+    bridge, reader = _open(LLAMA), Reader(build(LLAMA))
+    cache = bridge.run_with_cache(ids(), incl_bwd=True, return_type="loss", use_cache=False)[1]
+    kept: list[Any] = []
+    with reader.changed(lambda _, args: kept.append(args[0]), reader.part(1, "heads"), before=True):
+        logits = reader.module(input_ids=ids(), use_cache=False).logits
+    loss = torch.nn.functional.cross_entropy(logits[0, :-1], ids()[0, 1:])
+    true = torch.autograd.grad(loss, kept[0])[0]
+    return judged(float(largest(cache["blocks.1.attn.hook_z_grad"].flatten(2), true)))
+
+
 def no_such_option() -> Finding:
     import torch
 
@@ -178,6 +192,7 @@ TRAPS = {
     "weights": weights,
     "left_padding": left_padding,
     "never_ran": never_ran,
+    "gradients": gradients,
     "no_such_option": no_such_option,
     "grouped_heads": grouped_heads,
     "causality": causality,

@@ -59,7 +59,7 @@ def test_a_tool_is_compared_on_every_family(tool: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / f"{tool}.json").read_text())
     verdicts = {question: verdict for question, (verdict, _) in record["traps"].items()}
-    assert len(verdicts) == 14
+    assert len(verdicts) == 15
     if tool == "innerworks":
         assert set(verdicts.values()) <= {"right", "not offered"}, verdicts
         assert [question for question, verdict in verdicts.items() if verdict != "right"] == ["own_scale"]
