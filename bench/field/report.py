@@ -60,7 +60,7 @@ def timings(found: dict[str, Record]) -> str:
             sizes = [f"{one['tensors']}, {one['bytes'] / 2**20:.0f} MiB" if "tensors" in one else "" for one in kept]
             cells.append(["(tensors kept when everything is asked)", *sizes])
         took = ", ".join(f"{ms:.0f}" for ms in sorted({round(ms) for ms in plain[setting]}))
-        parts.append(f"**{setting}** (a plain forward: {took} ms)\n\n{table(head, cells)}")
+        parts.append(f"**{setting}** (a plain forward in the tools' processes: {took} ms)\n\n{table(head, cells)}")
     return "\n\n".join(parts)
 
 
