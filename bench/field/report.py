@@ -99,8 +99,9 @@ def numbers(found: dict[str, Record]) -> str:
             continue
         rows = []
         for family, row in families.items():
+            cells = (row.get(quantity, "") for quantity in QUANTITIES)
             rows.append(
-                [family, *(one if isinstance(one := row.get(q, ""), str) else f"{one:.0e}" for q in QUANTITIES)]
+                [family, *(cell if isinstance(cell, str) else f"{cell:.0e}" if cell else "0" for cell in cells)]
             )
         parts.append(f"**{named(record)}**\n\n{table(['', *QUANTITIES], rows)}")
     return "\n\n".join(parts)
