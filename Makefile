@@ -10,7 +10,8 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor test-families test-quantised test-all-models lint format docs bench clean distclean
+.PHONY: help demo test test-floor test-families test-quantised test-all-models lint format docs bench bench-field bench-gpu
+.PHONY: clean distclean
 
 help:
 	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
@@ -23,6 +24,8 @@ help:
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"
 	@echo "make bench      run the benchmarks; ARGS=... is passed on"
+	@echo "make bench-field  beside TransformerLens, nnsight and pyvene, each in an environment of its own in .venv-bench"
+	@echo "make bench-gpu  an 8B shape on the GPU, beside the same tools; says so where there is none"
 	@echo "make clean      remove what was built; make distclean removes $(VENV) too"
 	@echo "PYTHON=...      the Python to make $(VENV) with, 3.11 or later"
 
@@ -65,12 +68,18 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)
 
+bench-field: $(VENV)/.dev
+	$(BIN)/python -m bench.field $(ARGS)
+
+bench-gpu: $(VENV)/.dev
+	$(BIN)/python -m bench.gpu $(ARGS)
+
 clean:
 	rm -rf report site dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './$(VENV)*/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) $(VENV)-floor $(VENV)-quantised
+	rm -rf $(VENV) $(VENV)-floor $(VENV)-quantised $(VENV)-bench
 
 # -- the environment, made again only when what it is made from changes ---------------------------------------
 

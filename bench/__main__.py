@@ -7,13 +7,11 @@ import datetime
 import importlib.metadata
 import os
 import platform
-from pathlib import Path
 
 from bench.engine import measure
+from bench.markers import put
 
 _HEAD = "| what | on | figure (ratios: CPU, wall, range, pairs) | aim |\n|---|---|---|---|"
-_RESULTS = Path(__file__).parent / "RESULTS.md"
-_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def _machine() -> str:
@@ -44,10 +42,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     table = "\n".join(lines) + f"\n\n{_machine()}\n"
     if options.write:
-        text = _RESULTS.read_text() if _RESULTS.exists() else f"# Measured\n\n{_BEGIN}\n{_END}\n"
-        before, _, rest = text.partition(_BEGIN)
-        after = rest.partition(_END)[2]
-        _RESULTS.write_text(f"{before}{_BEGIN}\n{table}{_END}{after}")
+        put("measured", table)
 
 
 if __name__ == "__main__":

@@ -25,28 +25,40 @@ class Ratio:
 def _once(call: Callable[[], object], device: str) -> tuple[float, float]:
     import torch
 
-    if device == "cuda":
+    if device.startswith("cuda"):
         torch.cuda.synchronize()
     wall, cpu = time.perf_counter(), time.process_time()
     call()
-    if device == "cuda":
+    if device.startswith("cuda"):
         torch.cuda.synchronize()
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
 def ratio(
-    call: Callable[[], object], plain: Callable[[], object], *, pairs: int = 9, divide: int = 1, device: str = "cpu"
+    call: Callable[[], object],
+    plain: Callable[[], object],
+    *,
+    pairs: int = 9,
+    divide: int = 1,
+    device: str = "cpu",
+    seconds: float = float("inf"),
 ) -> Ratio:
-    """`call` over `plain`, in alternation, after one warm-up of each; `divide` for calls that answer many questions."""
+    """`call` over `plain`, in alternation, after one warm-up of each; `divide` for calls that answer many questions.
+
+    Once `seconds` are over, three pairs are enough.
+    """
     call()
     plain()
     cpu, wall = [], []
-    for _ in range(pairs):
+    begun = time.perf_counter()
+    for done in range(pairs):
+        if done >= 3 and time.perf_counter() - begun > seconds:
+            break
         a, b, c = _once(plain, device), _once(call, device), _once(plain, device)
         cpu.append(b[0] / (a[0] + c[0]) * 2 / divide)
         wall.append(b[1] / (a[1] + c[1]) * 2 / divide)
-    shown = wall if device == "cuda" else cpu
-    return Ratio(median(cpu), median(wall), min(shown), max(shown), pairs)
+    shown = wall if device.startswith("cuda") else cpu
+    return Ratio(median(cpu), median(wall), min(shown), max(shown), len(shown))
 
 
 def milliseconds(call: Callable[[], object], times: int, device: str = "cpu") -> float:
