@@ -1,0 +1,74 @@
+"""What `innerworks` offers, for type checkers: at run time each name is imported when it is first used."""
+
+from innerworks import errors
+from innerworks.errors import InnerworksError
+from innerworks.model import edits as edit
+from innerworks.model import metrics, reduce
+from innerworks.model.anatomy import Family
+from innerworks.model.engine.run import Run
+from innerworks.model.estimate import Estimate
+from innerworks.model.explain import explain_in as explain
+from innerworks.model.load import bundled
+from innerworks.model.metrics import (
+    accuracy,
+    custom,
+    kl,
+    log_prob,
+    log_prob_diff,
+    logit,
+    logit_diff,
+    nll,
+    normalised,
+    prob,
+    prob_diff,
+    rank,
+)
+from innerworks.model.model import Model
+from innerworks.model.open import load
+from innerworks.model.sites import Site, at, direction, rotation, subspace
+from innerworks.model.sweep import SweepInterrupted, SweepResult
+from innerworks.model.tokens import Pair, Prompt
+from innerworks.results import Artifact, Check, Result, View, open
+
+__all__ = [
+    "Artifact",
+    "Check",
+    "Estimate",
+    "Family",
+    "InnerworksError",
+    "Model",
+    "Pair",
+    "Prompt",
+    "Result",
+    "Run",
+    "Site",
+    "SweepInterrupted",
+    "SweepResult",
+    "View",
+    "accuracy",
+    "at",
+    "bundled",
+    "custom",
+    "direction",
+    "edit",
+    "errors",
+    "explain",
+    "kl",
+    "load",
+    "log_prob",
+    "log_prob_diff",
+    "logit",
+    "logit_diff",
+    "metrics",
+    "nll",
+    "normalised",
+    "open",
+    "prob",
+    "prob_diff",
+    "rank",
+    "reduce",
+    "rotation",
+    "subspace",
+]
+
+__version__: str
