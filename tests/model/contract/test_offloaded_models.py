@@ -175,6 +175,15 @@ def test_a_folder_opened_with_blocks_on_disk(on_disk):
     assert torch.equal(here.weights.ov(2, 1).dense(), away.weights.ov(2, 1).dense())
 
 
+def test_placement_left_to_accelerate(on_disk, tmp_path):
+    here = on_disk[0]
+    options = {"max_memory": {"cpu": 20_000}, "offload_folder": str(tmp_path)}
+    away = iw.load(here.name, device_map="auto", options=options)
+    assert all(parameter.is_meta for parameter in away.module.parameters()) and away.device == CPU
+    assert torch.equal(here.run(prompt()).logits, away.run(prompt()).logits)
+    assert here.fingerprint == away.fingerprint
+
+
 def test_offloading_straight_to_disk(tmp_path):
     module = build("llama", "sdpa")
     here, away = opened(module), opened(disk_offload(copy.deepcopy(module), tmp_path, execution_device=CPU))
