@@ -136,6 +136,11 @@ def _looked(look, model):
         return str(error)
 
 
+def test_estimates_agree(both):
+    costs = [model.estimate(prompt(), capture=[at.head_out[1]]) for model in both]
+    assert costs[0] == costs[1]
+
+
 def test_the_fingerprint_is_the_weights_not_their_place(both, on_disk):
     from innerworks.model.load import fingerprint
 
