@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from innerworks.errors import BackendError
 from innerworks.model.anatomy import Anatomy
 from innerworks.model.batch import Batch
 from innerworks.model.engine.capture import Collected, Reducer
@@ -67,7 +68,15 @@ class Dry:
         given = {"attention_mask": self._mask(batch), **(options.pop("arguments", None) or {})}
         keep = keeper(columns, batch.width)
         prepare = [self._reckon_experts]
-        return forward(self.anatomy, session, batch, keep=keep, arguments=given, dry=True, prepare=prepare, **options)
+        try:
+            return forward(
+                self.anatomy, session, batch, keep=keep, arguments=given, dry=True, prepare=prepare, **options
+            )
+        except (RuntimeError, NotImplementedError) as error:
+            raise BackendError(
+                f"this cannot be estimated, as something in it asks for values, and here are shapes alone ({error}): "
+                "leave out reducers and edits that look at numbers, or estimate another model of the family."
+            ) from error
 
     @contextmanager
     def tracking(self) -> Iterator[Tracked]:

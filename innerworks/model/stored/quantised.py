@@ -59,7 +59,12 @@ def plain_parts(parameter: Tensor | None) -> Iterator[Tensor]:
 
 def stored_bytes(model: Any) -> int:
     """How many bytes a model's parameters take, as they are stored (the scales of 4-bit blocks left out)."""
-    parts = (part for parameter in model.parameters() for part in plain_parts(parameter))
+    own = {id(parameter): parameter for parameter in model.parameters()}
+    tied = model.get_output_embeddings().weight
+    if tied.is_meta and model.config.get_text_config(decoder=True).tie_word_embeddings:
+        del own[id(tied)]  # offloading leaves two parameters where there was one
+        own[id(model.get_input_embeddings().weight)] = model.get_input_embeddings().weight
+    parts = (part for parameter in own.values() for part in plain_parts(parameter))
     return sum(part.numel() * part.element_size() for part in parts)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 from families import FIRST, backends, ids
-from opened_models import INTEGER_SITES, at, everywhere, model_of, prompt
+from opened_models import at, everywhere, model_of, prompt
 from torch.utils.flop_counter import FlopCounterMode
 
 import innerworks as iw
@@ -181,10 +181,11 @@ def test_what_cannot_be_estimated_is_refused():
     model = model_of("llama", "sdpa")
     with pytest.raises(SiteError, match="one thing at a time"):
         model.estimate(prompt(), wrt=[at.z[1]], max_new_tokens=3)
+    with pytest.raises(BackendError, match="asks for values"):
+        model.estimate(prompt(), capture={at.z[1]: lambda z: float(z.abs().max())})
     with pytest.raises(LoadError, match="no weights to place"):
         iw.load(transformers.LlamaConfig(), device="cpu")
     assert "captured" in repr(model.estimate(prompt(), capture=[at.z[1]]))
-    assert INTEGER_SITES
 
 
 @pytest.mark.slow

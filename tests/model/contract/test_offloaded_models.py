@@ -136,6 +136,11 @@ def _looked(look, model):
         return str(error)
 
 
+def test_estimates_agree(both):
+    costs = [model.estimate(prompt(), capture=[at.head_out[1]]) for model in both]
+    assert costs[0] == costs[1]
+
+
 def test_the_fingerprint_is_the_weights_not_their_place(both, on_disk):
     from innerworks.model.load import fingerprint
 
@@ -173,6 +178,15 @@ def test_a_folder_opened_with_blocks_on_disk(on_disk):
     assert torch.equal(here.run(prompt(), edits=edited(here)).logits, away.run(prompt(), edits=edited(away)).logits)
     assert here.generate(prompt(), max_new_tokens=4).new_ids == away.generate(prompt(), max_new_tokens=4).new_ids
     assert torch.equal(here.weights.ov(2, 1).dense(), away.weights.ov(2, 1).dense())
+
+
+def test_placement_left_to_accelerate(on_disk, tmp_path):
+    here = on_disk[0]
+    options = {"max_memory": {"cpu": 20_000}, "offload_folder": str(tmp_path)}
+    away = iw.load(here.name, device_map="auto", options=options)
+    assert all(parameter.is_meta for parameter in away.module.parameters()) and away.device == CPU
+    assert torch.equal(here.run(prompt()).logits, away.run(prompt()).logits)
+    assert here.fingerprint == away.fingerprint
 
 
 def test_offloading_straight_to_disk(tmp_path):

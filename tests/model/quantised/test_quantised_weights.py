@@ -168,6 +168,16 @@ def test_sweeps_and_generation(case):
     assert steered.new_ids[0] == by_hand[0, 9:].tolist()
 
 
+def test_estimates_of_quantised_models(case):
+    model, dense, _ = case
+    sites = [at.z[1], at.resid_post[:], at.pattern[1]]
+    cost, full = model.estimate(PROMPT, capture=sites), dense.estimate(PROMPT, capture=sites)
+    assert (
+        cost.captured == full.captured == sum(t.numel() * 4 for t in model.run(PROMPT, capture=sites).captured.values())
+    )
+    assert cost.flops == full.flops and cost.weights < (0.9 if model.anatomy.mixture_layers else 0.8) * full.weights
+
+
 def test_a_live_quantised_model_is_taken_as_it_is():
     module = quantised("llama", "quanto 8-bit").module
     assert torch.equal(iw.load(module).run(PROMPT).logits, plain(quantised("llama", "quanto 8-bit")))
