@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from innerworks.model.anatomy.anatomy import has_module
+from innerworks.model.anatomy.modules import has_module
 from innerworks.model.anatomy.record import Fused, Part
 from innerworks.model.sites import Site
 from innerworks.model.taps import codecs as c
