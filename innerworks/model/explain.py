@@ -76,6 +76,10 @@ def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
         notes.append(f"Multiplied by the residual multiplier {codec.scale:g}, which is what the stream receives.")
     if isinstance(family.qkv, Fused) and site.name in ("q", "k", "v"):
         notes.append(f"One of (q, k, v), which lie in this one projection as {family.qkv.layout.replace('_', ' ')}.")
+    if isinstance(codec, c.Summed):
+        notes.append(f"The output of {anatomy.path_of(codec.other)} is added to it on the way to the stream.")
+    if site.name == "q" and isinstance(codec, c.Slots) and not isinstance(family.qkv, Fused):
+        notes.append("Behind each head's query lies a gate, which is left out here.")
     if isinstance(codec, c.Half):
         notes.append(f"The {('first', 'second')[codec.half]} half of what it gives.")
     if site.name in ("attn_out", "head_out") and family.attn_post:

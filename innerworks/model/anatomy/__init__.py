@@ -1,7 +1,8 @@
 """Anatomy: the one place that knows architectures."""
 
-from innerworks.model.anatomy.anatomy import Anatomy, module_tree
+from innerworks.model.anatomy.anatomy import Anatomy
 from innerworks.model.anatomy.families import FAMILIES, family_named
+from innerworks.model.anatomy.modules import module_tree
 from innerworks.model.anatomy.record import (
     Case,
     Experts,

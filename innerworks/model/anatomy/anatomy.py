@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from innerworks.errors import AnatomyError, BackendError, SiteError
 from innerworks.model.anatomy.missing import missing_in_layer, missing_kinds
+from innerworks.model.anatomy.modules import has_module, module_tree, relocated
 from innerworks.model.anatomy.record import Family, Fused, Setting
 from innerworks.model.sites import KINDS, Site, pick
 from innerworks.model.sites.kinds import kind_named
@@ -18,7 +19,7 @@ from innerworks.model.stored import features
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Anatomy", "module_tree"]
+__all__ = ["Anatomy"]
 
 
 class Anatomy:
@@ -28,7 +29,7 @@ class Anatomy:
         self.module: Any = module
         self.config: Any = _text_config(module)
         family.check(self.config)
-        self.family = family = _relocated(family.of(self.config), module)
+        self.family = family = relocated(family.of(self.config), module)
         self.blocks: list[nn.Module] = list(self._find(module, family.blocks).children())
         self.n_layers = len(self.blocks)
         self._parts: dict[tuple[int, str], nn.Module] = {}
@@ -332,43 +333,5 @@ class Anatomy:
         return [site.on(layer) for layer in layers]
 
 
-def _relocated(family: Family, module: Any) -> Family:
-    """The record of a text decoder that lies deeper in this model, inside one that also takes images or sound."""
-    stack, _, blocks = family.blocks.rpartition(".")
-    decoder = module.get_decoder() if hasattr(module, "get_decoder") else None
-    if not stack or has_module(module, family.blocks) or not has_module(decoder, blocks):
-        return family
-    deeper = next(name for name, part in module.named_modules() if part is decoder)
-    paths = {name: getattr(family, name) for name in ("blocks", "pos_embed", "embed_norm", "final_norm")}
-    return replace(family, **{n: deeper + p.removeprefix(stack) for n, p in paths.items() if p is not None})
-
-
 def _text_config(module: Any) -> Any:
     return module.config.get_text_config(decoder=True)
-
-
-def has_module(block: Any, path: str) -> bool:
-    """Whether a block has a module at a path."""
-    for name in path.split("."):
-        block = getattr(block, "_modules", {}).get(name)
-    return block is not None
-
-
-def module_tree(module: nn.Module, depth: int = 3) -> str:
-    """The modules inside `module`, indented, repeated children shown once."""
-    lines: list[str] = []
-
-    def walk(node: Any, name: str, level: int) -> None:
-        children = list(node.named_children())
-        lines.append("  " * level + f"{name}: {type(node).__name__}")
-        if level >= depth:
-            return
-        numbered = [c for c in children if c[0].isdigit()]
-        for child_name, child in children:
-            if child_name.isdigit() and child_name != numbered[0][0]:
-                continue
-            label = f"0…{len(numbered) - 1}" if child_name.isdigit() and len(numbered) > 1 else child_name
-            walk(child, label, level + 1)
-
-    walk(module, "(model)", 0)
-    return "\n".join(lines)

@@ -70,7 +70,7 @@ def _layer(block: Block) -> dict[str, Any] | str:
     mlp = _first(_MLP, children) or _only(children, "mlp", "feedforward", "moe")
     rest = [name for name in children if name not in (*norms, attn, mlp) and name in block.outputs]
     mixers = [name for name in rest if block.outputs[name].shape == block.outputs[""].shape]
-    if attn is None and not mixers:
+    if attn is None and len(mixers) != 1:
         return f"a block has {', '.join(children)}, among which no attention and MLP are recognised."
     if mlp is None and attn is not None:
         return f"a block has {', '.join(children)}, among which no attention and MLP are recognised."

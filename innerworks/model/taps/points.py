@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from innerworks.model.anatomy.anatomy import has_module
+from innerworks.model.anatomy.modules import has_module
 from innerworks.model.anatomy.record import Fused, Part
 from innerworks.model.sites import Site
 from innerworks.model.taps import codecs as c

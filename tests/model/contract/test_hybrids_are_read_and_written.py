@@ -282,6 +282,12 @@ def test_folded_weights_are_refused_where_matrices_do_not_tell():
         model_of("zamba2").weights.o(1, 0, folded=True)
 
 
+def test_what_a_place_is_made_of_is_explained():
+    assert "layers.0.block_sparse_moe is added" in model_of("granitemoehybrid").explain(at.mlp_out[0])
+    assert "lies a gate" in model_of("qwen3_next").explain(at.q[1])
+    assert "model.layers.0.mamba" in model_of("jamba").explain(at.mixer_out[0])
+
+
 def test_the_tables_cover_every_hybrid():
     assert set(TABLES) == set(FAMILIES)
     assert ids(1).shape == (1, 9)
