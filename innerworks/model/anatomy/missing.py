@@ -86,6 +86,8 @@ def _of_the_family(anatomy: Anatomy) -> list[tuple[str, str]]:
         out += [(kind, why) for kind in EXPERTS]
     elif family.experts is not None and family.experts.unseen:
         out += [(kind, family.experts.unseen) for kind in EXPERTS[1:]]
+    elif not anatomy.routes:
+        out += [(kind, "its router gives logits alone, in this transformers") for kind in EXPERTS[1:]]
     if anatomy.mixture_layers and not anatomy.dense_layers:
         out += [(kind, "its neurons are in experts: see at.expert_neurons") for kind in NEURONS]
     elif family.up is None:

@@ -138,6 +138,8 @@ class Neurons(Views):
         experts, chosen = self._experts(layer, expert)
         record = self.anatomy.family.experts
         assert record is not None
+        if not hasattr(experts, "gate_up_proj"):
+            raise SiteError(f"{self.anatomy.family.model_type} has no weights {which!r}: its experts have no gate.")
         both = experts.gate_up_proj.detach()[chosen]
         both = both if record.transposed else both.T
         second, half = which == "up", both.shape[1] // 2
@@ -162,10 +164,6 @@ class Neurons(Views):
             raise AnatomyError(
                 f"the record of {self.anatomy.family.model_type!r} was guessed, and a guess does not know how its "
                 "experts' weights lie: pass a record of your own with load(..., family=...)."
-            )
-        if record.unseen is not None:
-            raise SiteError(
-                f"{self.anatomy.family.model_type}'s experts cannot be looked at one by one: {record.unseen}."
             )
         if expert is None:
             raise SiteError(

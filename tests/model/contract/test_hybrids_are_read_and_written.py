@@ -219,6 +219,8 @@ def _gate_path(model, layer):
 @pytest.mark.parametrize("family", ["jamba", "granitemoehybrid", "lfm2_moe", "qwen3_next", "kimi_linear"])
 def test_experts_write_what_the_mixture_does_less_what_all_tokens_share(family):
     model = model_of(family)
+    if not model.anatomy.routes:
+        pytest.skip("in this transformers its router gives logits alone")
     layer = expected(family)["router"][-1]
     run = model.run(prompt(), capture=[at.expert_out[layer], at.mlp_out[layer]])
     mixture = blocks(model.module, family)[layer]
