@@ -165,6 +165,12 @@ class Anatomy:
         return int(experts.num_experts)
 
     @property
+    def routes(self) -> bool:
+        """Whether the router itself chooses the experts, and does not only give the logits to do it by."""
+        router = self.part(self.mixture_layers[0], self._experts.router) if self.mixture_layers else None
+        return hasattr(router, "top_k")
+
+    @property
     def top_k(self) -> int:
         """How many experts each token is sent to."""
         router: Any = self.part(self.mixture_layers[0], self._experts.router)

@@ -86,6 +86,8 @@ def _of_the_family(anatomy: Anatomy) -> list[tuple[str, str]]:
     if not anatomy.mixture_layers:
         why = "its record describes no experts" if family.guessed else "it is not a mixture of experts"
         out += [(kind, why) for kind in EXPERTS + SHARED]
+    elif not anatomy.routes:
+        out += [(kind, "its router gives logits alone, in this transformers") for kind in EXPERTS[1:]]
     elif family.mlp_post is not None:
         out += [(kind, "what its experts give is normed before it is added to the stream") for kind in WRITES]
     if anatomy.mixture_layers and family.experts is not None and family.experts.shared is None:

@@ -104,7 +104,7 @@ def generate(
                 f"generate runs {ids.shape[0]} rows for {session.entries} prompt(s), so edits and captures cannot tell "
                 "whose they are: take num_beams=1 and num_return_sequences=1, and repeat the prompt instead."
             )
-        session.begin(_fed_before(anatomy, session, kwargs), ids.shape[1])
+        session.begin(_fed_before(anatomy, session, kwargs, ids.shape[1]), ids.shape[1])
 
     def refuse_nan(_: Any, args: Any, output: Any) -> None:
         if bool(output.logits[:, -1].isnan().any()):
@@ -131,13 +131,21 @@ def generate(
     return ids, captured, reduced
 
 
-def _fed_before(anatomy: Anatomy, session: Session, given: Mapping[str, Any]) -> int:
-    """How many columns the model has seen in earlier steps and does not get again."""
-    if not anatomy.attention_layers:  # no keys to count, only a state: what went in is counted here
-        seen, session.fed = session.fed, session.fed + int(given["input_ids"].shape[1])
-        return seen if given.get("cache_params") is not None else 0
+def _fed_before(anatomy: Anatomy, session: Session, given: Mapping[str, Any], width: int) -> int:
+    """How many columns the model has seen in earlier steps and does not get again.
+
+    A cache of keys says so. A state does not, some models keep it out of sight, and where the first layer has one the
+    cache may say 0: then what went in is counted, and a step without a cache that is given more than went in before is
+    given all of it again.
+    """
     cache = given.get("past_key_values")
-    return 0 if cache is None else int(cache.get_seq_length())
+    said = 0 if cache is None or not anatomy.attention_layers else int(cache.get_seq_length())
+    if cache is not None and not anatomy.mixer_layers:
+        return said
+    again = cache is None and given.get("cache_params") is None and width > session.fed
+    seen = 0 if again else max(said, session.fed)
+    session.fed = seen + width
+    return seen
 
 
 def generated_layout(batch: Batch, new: list[list[int]], fed: int) -> Layout:

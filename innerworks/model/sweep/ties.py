@@ -27,7 +27,7 @@ class Ties:
 
     def watch(self, session: Session, first: int, mask: Tensor) -> None:
         """Read the routers from block `first` on; `mask` has the real tokens of all that will be present."""
-        for layer in self.anatomy.mixture_layers:
+        for layer in self.anatomy.mixture_layers if self.anatomy.routes else ():
             if layer >= first:
                 session.read(at.router[layer], lambda logits: self._count(logits, mask), select=False)
 

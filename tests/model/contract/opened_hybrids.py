@@ -61,13 +61,14 @@ def expected_layers(family: str) -> dict[str, list[int]]:
     layers = range(len(TABLES[family]))
     attention = attention_layers(family)
     routed = list(EXPERTS.get(family, ()))
+    chosen = routed if model_of(family).anatomy.routes else []
     found = {
         "resid_post": list(layers),
         "pattern": attention,
         "scores": attention,
         "mixer_out": mixer_layers(family),
         "router": routed,
-        "expert_out": routed,
+        "expert_out": chosen,
     }
     named = {name for table in TABLES[family] for name in table}
     return found | {name: [i for i in layers if name in TABLES[family][i]] for name in named}

@@ -219,6 +219,8 @@ def _gate_path(model, layer):
 @pytest.mark.parametrize("family", sorted(EXPERTS))
 def test_experts_and_the_shared_one_write_what_the_mixture_does(family):
     model = model_of(family)
+    if not model.anatomy.routes:
+        pytest.skip("in this transformers its router gives logits alone")
     layer = expected(family)["router"][-1]
     has_shared = "shared_out" not in model.anatomy.missing
     assert has_shared == (family not in ("jamba", "lfm2_moe"))
