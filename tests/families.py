@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import transformers
-from family_configs import CONFIGS, HYBRIDS, REFUSED, VARIANTS
+from family_configs import CONFIGS, HYBRIDS, VARIANTS
 
 FAMILIES = (*CONFIGS, *VARIANTS)
 FIRST = (
@@ -42,6 +42,7 @@ MOE = {
     "deepseek_v3",
 }
 MIXED_HYBRIDS = {"jamba", "granitemoehybrid", "nemotron_h", "lfm2_moe", "qwen3_next", "qwen3_5_moe_text", "kimi_linear"}
+MIXED_HYBRIDS |= {"minimax"}
 MIXTURES = MOE | {"llama4_text"}
 """Llama 4 runs every expert on every token."""
 LATENT = {"deepseek_v2", "deepseek_v3"}
@@ -82,9 +83,7 @@ def build(
 ) -> Any:
     """A new random model with weights large enough to leave the linear regime."""
     model_type, extra = VARIANTS.get(family, (family, {}))
-    config = transformers.AutoConfig.for_model(
-        model_type, **{**{**CONFIGS, **HYBRIDS, **REFUSED}[model_type], **extra, **changes}
-    )
+    config = transformers.AutoConfig.for_model(model_type, **{**{**CONFIGS, **HYBRIDS}[model_type], **extra, **changes})
     config._attn_implementation = backend
     with torch.random.fork_rng():
         torch.manual_seed(seed)

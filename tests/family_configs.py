@@ -213,10 +213,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
         pad_token_id=0,
     ),
 }
-REFUSED: dict[str, dict[str, Any]] = {
-    "minimax": {**_LLAMA, "head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2, "block_size": 4},
-}
-"""Architectures whose record is a refusal."""
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_neox_sequential": ("gpt_neox", {"use_parallel_residual": False}),
     "stablelm_parallel": ("stablelm", {"use_parallel_residual": True}),
@@ -269,6 +265,19 @@ HYBRIDS: dict[str, dict[str, Any]] = {
     "mamba": _PURE,
     "falcon_mamba": _PURE,
     "mamba2": {**_PURE, "num_heads": 4, "head_dim": 16, "n_groups": 2, "chunk_size": 4},
+    "minimax": {
+        **_HYBRID,
+        "num_local_experts": 4,
+        "num_experts_per_tok": 2,
+        "block_size": 4,
+        "layer_types": ["linear_attention", "full_attention"] * 2,
+        "full_attn_alpha_factor": 1.3,
+        "full_attn_beta_factor": 0.7,
+        "linear_attn_alpha_factor": 1.2,
+        "linear_attn_beta_factor": 0.6,
+        "mlp_alpha_factor": 1.1,
+        "mlp_beta_factor": 0.9,
+    },
     "jamba": {
         **_SSM,
         **_ROUTED,

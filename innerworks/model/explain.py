@@ -86,6 +86,8 @@ def _made(site: Site, point: Point, anatomy: Anatomy) -> list[str]:
         notes.append(f"After the post-norm {family.attn_post}.")
     if site.name == "mlp_out" and family.mlp_post:
         notes.append(f"After the post-norm {family.mlp_post}.")
+    if family.no_sum and site.name in ("attn_out", "mixer_out", "mlp_out", "head_out", "expert_out", "routed_out"):
+        notes.append(f"Contributions do not add up to the stream here: {family.no_sum}.")
     if isinstance(codec, c.NormScale):
         notes.append("sqrt(mean(x²) + ε), x centred first for a LayerNorm; writing it rescales the norm's output.")
     if site.name in ("expert_out", "routed_out"):

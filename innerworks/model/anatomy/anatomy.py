@@ -101,9 +101,8 @@ class Anatomy:
     def scale_of(self, layer: int, which: Literal["attn", "mixer", "mlp"]) -> float:
         """What the output of one part of a layer is multiplied with on its way into the stream."""
         family = self.in_layer(layer)
-        if which == "mlp":
-            return self.residual_scale
-        value = family.attn_scale if which == "attn" or family.mixer is None else family.mixer.scale
+        values = {"attn": family.attn_scale, "mlp": family.mlp_scale}
+        value = values[which] if which != "mixer" or family.mixer is None else family.mixer.scale
         return self.residual_scale * float(value.of(self.config) if isinstance(value, Setting) else value)
 
     @property

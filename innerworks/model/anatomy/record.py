@@ -198,8 +198,9 @@ class Family:
     cut. `cases` are
     applied in their order, to the whole record; `layers` to what it says of single layers: there, `mixer` is a token
     mixer besides or instead of attention, and `has_attention` and `has_mlp` say which halves a block has. `absent`
-    gives, kind by kind, why a site cannot be offered in a layer that has its half. `attn_scale` is what attention's
-    output is multiplied with besides the residual multiplier. `mlp_adds` names a module beside the MLP, run before it,
+    gives, kind by kind, why a site cannot be offered in a layer that has its half. `attn_scale` and `mlp_scale` are
+    what a half's output is multiplied with besides the residual multiplier. `no_sum` says why contributions do not add
+    up to the stream, where they do not. `mlp_adds` names a module beside the MLP, run before it,
     whose output is added to the MLP's on its way to the stream. `left_padding` says why tokens before a prompt would
     reach into it, where no mask keeps them out; `no_circuits` why matrices alone do not say what goes from stream to
     stream. Every field has a default that fits a Llama.
@@ -256,6 +257,8 @@ class Family:
     mixer: Mixer | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     attn_scale: float | Setting = 1.0
+    mlp_scale: float | Setting = 1.0
+    no_sum: str | None = None
     left_padding: str | None = None
     no_circuits: str | None = None
     layers: tuple[LayerCase, ...] = ()

@@ -58,7 +58,7 @@ def _neurons(by_slot: bool) -> Builder:
 
 def _writes(by_slot: bool) -> Builder:
     def build(anatomy: Anatomy, layer: int, dims: Dims) -> Point:
-        experts, number, scale = _experts(anatomy, layer), anatomy.n_experts, anatomy.residual_scale
+        experts, number, scale = _experts(anatomy, layer), anatomy.n_experts, anatomy.scale_of(layer, "mlp")
         if not _record(anatomy).everywhere:
             slots = anatomy.top_k
             codec = (
@@ -86,9 +86,9 @@ def _shared_out(anatomy: Anatomy, layer: int, dims: Dims) -> Point:
     if shared.gate is None:
         module = anatomy.part(layer, shared.path)
         over = anatomy.is_written_over(module)
-        return Point(module, "output", c.Tokens(anatomy.residual_scale), dims, written_over=over)
+        return Point(module, "output", c.Tokens(anatomy.scale_of(layer, "mlp")), dims, written_over=over)
     down, gate = anatomy.part(layer, f"{shared.path}.{shared.down}"), anatomy.part(layer, shared.gate)
-    codec = GatedShare(down, gate, anatomy.residual_scale)
+    codec = GatedShare(down, gate, anatomy.scale_of(layer, "mlp"))
     mlp = anatomy.part(layer, anatomy.family.mlp_contribution)
     return Point(mlp, "output", codec, dims, needs=(Need(down), Need(gate)))
 

@@ -56,6 +56,7 @@ def _dense(path: str, norm: str, names: tuple[str, str, str] = ("up_proj", "gate
 
 
 _LINEAR = _mixer("linear_attn")
+_MINIMAX_MLP: Layer = {**_routed("mlp", "post_attention_layernorm"), "mlp_out": ("mlp", "out", _times(0.9))}
 _GATED: Layer = {**_attention(), "q": ("self_attn.q_proj", "out", _queries)}
 _QWEN_DENSE, _QWEN_ROUTED = _dense("mlp", "post_attention_layernorm"), _routed("mlp", "post_attention_layernorm")
 _FF_DENSE, _FF_ROUTED = _dense("feed_forward", "pre_ff_layernorm"), _routed("feed_forward", "pre_ff_layernorm")
@@ -94,6 +95,11 @@ TABLES: dict[str, tuple[Layer, ...]] = {
     "jamba": ({**_mixer("mamba"), **_FF_DENSE}, {**_attention(), **_FF_ROUTED}) * 2,
     "bamba": ({**_mixer("mamba"), **_FF_DENSE}, {**_attention(), **_FF_DENSE}) * 2,
     "falcon_h1": (_FALCON,) * 4,
+    "minimax": (
+        {**_mixer("self_attn"), "mixer_out": ("self_attn", "out", _times(0.6)), **_MINIMAX_MLP},
+        {**_attention(), "attn_out": ("self_attn", "out", _times(0.7)), **_MINIMAX_MLP},
+    )
+    * 2,
     "granitemoehybrid": (
         {**_STREAM, "mixer_out": ("mamba", "out", _times(0.22)), **_GRANITE_MLP},
         {**_attention(), **_GRANITE_MLP, "attn_out": ("self_attn", "out", _times(0.22))},
@@ -160,6 +166,7 @@ TABLES: dict[str, tuple[Layer, ...]] = {
 EXPERTS = {
     "jamba": (1, 3),
     "granitemoehybrid": (0, 1, 2, 3),
+    "minimax": (0, 1, 2, 3),
     "nemotron_h": (3,),
     "lfm2_moe": (1, 2, 3),
     "qwen3_next": (0, 2, 3),

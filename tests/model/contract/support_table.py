@@ -73,6 +73,7 @@ NAMES = {
     "falcon_mamba": "Falcon Mamba",
     "mamba2": "Mamba-2",
     "jamba": "Jamba",
+    "minimax": "MiniMax",
     "bamba": "Bamba",
     "falcon_h1": "Falcon-H1",
     "granitemoehybrid": "Granite 4 hybrid",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from innerworks.model.anatomy.families.llama_kin import gemma, granite, llama, olmo2
-from innerworks.model.anatomy.families.mixtures import deepseek_v3, qwen2_moe
+from innerworks.model.anatomy.families.mixtures import deepseek_v3, mixtral, qwen2_moe
 from innerworks.model.anatomy.record import Case, Experts, Family, LayerCase, Mixer, Part, Setting, Shared, Split
 
 __all__ = ["FAMILIES"]
@@ -206,6 +206,27 @@ kimi_linear = replace(
     ),
 )
 
+_NORMED = "each half of a block norms the stream before it adds to it"
+
+minimax = replace(
+    mixtral,
+    model_type="minimax",
+    attn_scale=Setting("full_attn_beta_factor", 1.0),
+    mlp_scale=Setting("mlp_beta_factor", 1.0),
+    no_sum=_NORMED,
+    left_padding="writing on with a cache, its lightning attention looks at the first column of the mask",
+    no_circuits=_NORMED,
+    layers=(
+        LayerCase(
+            "self_attn.output_gate",
+            {
+                "has_attention": False,
+                "mixer": Mixer("self_attn", "lightning attention", scale=Setting("linear_attn_beta_factor", 1.0)),
+            },
+        ),
+    ),
+)
+
 _FEEDS = "attention and MLP give their sum to the Mamba mixer and write nothing to the stream: see at.mixer_out"
 _WIDE = "attention reads the stream and the embeddings side by side"
 
@@ -297,6 +318,7 @@ FAMILIES = (
     qwen3_5_moe_text,
     olmo_hybrid,
     kimi_linear,
+    minimax,
     zamba,
     zamba2,
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from innerworks.model.anatomy.families.llama_kin import granite, llama
-from innerworks.model.anatomy.record import Case, Experts, Family, Fused, Latent, Refusal, Setting, Shared, Split
+from innerworks.model.anatomy.record import Case, Experts, Family, Fused, Latent, Setting, Shared, Split
 
-__all__ = ["FAMILIES", "deepseek_v3", "qwen2_moe"]
+__all__ = ["FAMILIES", "deepseek_v3", "mixtral", "qwen2_moe"]
 
 _QK_NORM = ("self_attn.q_norm", "self_attn.k_norm")
 
@@ -99,18 +99,6 @@ llama4_text = replace(
     ),
 )
 
-minimax = replace(
-    mixtral,
-    model_type="minimax",
-    refusals=(
-        Refusal(
-            "model_type",
-            "minimax",
-            "each half of a block norms the stream itself, so that it is not a sum of contributions",
-        ),
-    ),
-)
-
 _OWN_FORM = "its router gives logits alone and its experts lie in one matrix, a form of its own"
 
 dbrx = Family(
@@ -149,5 +137,4 @@ FAMILIES = (
     deepseek_v2,
     deepseek_v3,
     llama4_text,
-    minimax,
 )
