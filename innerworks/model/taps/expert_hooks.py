@@ -18,8 +18,9 @@ from innerworks.model.taps.patched import Patches
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from innerworks.model.taps.action import Action
     from innerworks.model.taps.point import Point
-    from innerworks.model.taps.session import Action, Session
+    from innerworks.model.taps.session import Session
 
 __all__ = [
     "hook_choice",

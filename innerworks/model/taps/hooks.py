@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from innerworks.model.anatomy import Anatomy
-    from innerworks.model.taps.session import Action, Session
+    from innerworks.model.taps.action import Action
+    from innerworks.model.taps.session import Session
 
 __all__ = ["HOOKS", "clip_in_the_projections", "remember"]
 

@@ -11,7 +11,7 @@ from innerworks.model.taps.expert_codecs import ByExpert, WritesByExpert
 
 if TYPE_CHECKING:
     from innerworks.model.anatomy import Anatomy
-    from innerworks.model.taps.session import Action
+    from innerworks.model.taps.action import Action
 
 __all__ = ["narrow"]
 

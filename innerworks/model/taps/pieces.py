@@ -15,7 +15,8 @@ from innerworks.model.taps.layout import Columns, Window
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from innerworks.model.taps.session import Action, Session
+    from innerworks.model.taps.action import Action
+    from innerworks.model.taps.session import Session
 
 __all__ = ["LARGE", "PieceReader", "Pieces"]
 

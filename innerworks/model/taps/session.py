@@ -8,23 +8,22 @@ left to do, and say which site never ran.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from innerworks.errors import NotFiredError, SiteError
+from innerworks.errors import NotFiredError
 from innerworks.model.edits.values import Context, Edit
-from innerworks.model.sites import Edge, Site
-from innerworks.model.taps.attention import AttentionTap
+from innerworks.model.sites import Site
+from innerworks.model.taps.action import Action, columns_of
 from innerworks.model.taps.blind_queries import refuse_blind_queries
 from innerworks.model.taps.codecs import Codec, Sinks
-from innerworks.model.taps.hooks import HOOKS, clip_in_the_projections, remember
-from innerworks.model.taps.layout import Columns, Layout, UnequalRows, Window, index_of
-from innerworks.model.taps.narrowing import narrow
+from innerworks.model.taps.installing import install
+from innerworks.model.taps.layout import Layout, UnequalRows, Window
 from innerworks.model.taps.patched import Patches
-from innerworks.model.taps.pieces import PieceReader, Pieces
-from innerworks.model.taps.point import Place, Point
+from innerworks.model.taps.pieces import PieceReader
 from innerworks.model.taps.points import point_of
+from innerworks.model.taps.selection import dropped, entries, positions
 from innerworks.model.taps.written_keys import of_written_keys
 
 if TYPE_CHECKING:
@@ -32,29 +31,11 @@ if TYPE_CHECKING:
 
     from innerworks.model.anatomy import Anatomy
 
-__all__ = ["Action", "Session", "Stop"]
+__all__ = ["Session", "Stop"]
 
 
 class Stop(Exception):
     """Raised inside the model when everything asked for has been seen."""
-
-
-@dataclass(eq=False)
-class Action:
-    """One thing to do at one concrete site: an edit of some rows, a reading, or keeping the tensor for gradients."""
-
-    site: Site
-    point: Point
-    edit: Edit | None = None
-    rows: range | None = None
-    reader: Callable[[Tensor], None] | None = None
-    keep_graph: bool = False
-    columns: dict[str, Columns] = field(default_factory=dict)
-    selects: bool = True
-    fired: bool = False
-    whole: bool = False
-    here: Site | None = None
-    """The site as it is numbered in a tensor that shows only some units."""
 
 
 @dataclass
@@ -88,7 +69,7 @@ class Session:
         """How many columns went in so far, where the model itself cannot say."""
         self._waiting = 0
         self._edited: dict[int, set[int] | None] = {}
-        self._queries: Window | None = None
+        self.queries: Window | None = None
 
     # -- what to do ---------------------------------------------------------------------------------------------
 
@@ -108,22 +89,10 @@ class Session:
     def _add(self, action: Action, select: bool) -> Action:
         action.selects = select
         if select:
-            action.columns = self._columns(action.site)
+            action.columns = columns_of(action.site, self.layout)
         action.whole = not action.columns and action.site.unit is None and action.site.basis is None
         self.actions.append(action)
         return action
-
-    def _columns(self, site: Site) -> dict[str, Columns]:
-        if site.pos is None:
-            return {}
-        if isinstance(site.pos, Edge):
-            ends = {"query": site.pos.query, "key": site.pos.key}
-        elif "query" in site.kind.dims:
-            ends = {"query": site.pos}
-        else:
-            ends = {"pos": site.pos}
-        found = {dim: self.layout.columns(selector) for dim, selector in ends.items()}
-        return {dim: columns for dim, columns in found.items() if columns is not None}
 
     # -- while the model runs -----------------------------------------------------------------------------------
 
@@ -201,12 +170,12 @@ class Session:
 
     def read_piece(self, action: Action, raw: Tensor, queries: Window, *, whole: bool) -> None:
         """Read an action from a part of its tensor that holds some queries: all that it names (`whole`), or a piece."""
-        self._queries = queries
+        self.queries = queries
         try:
             values = action.point.codec.read(raw, self)
-            index = self._index(action, values, range(self.layout.rows))
+            index = entries(self, action, values, range(self.layout.rows))
         finally:
-            self._queries = None
+            self.queries = None
         assert action.reader is not None
         if index is None:
             return
@@ -220,7 +189,7 @@ class Session:
 
     def query_dim(self, action: Action) -> int:
         """Where queries lie in what an action selects."""
-        return self._axes(action).index("query")
+        return action.axes.index("query")
 
     def _read(self, action: Action, values: Tensor) -> None:
         assert action.reader is not None
@@ -228,7 +197,7 @@ class Session:
             action.reader(values)
             action.fired = True
             return
-        index = self._index(action, values, range(self.layout.rows))
+        index = entries(self, action, values, range(self.layout.rows))
         if index is None:
             return
         chosen = values[index] if index else values
@@ -240,7 +209,7 @@ class Session:
         try:
             self._edit_rows(action, edit, shown, rows, rows.start)
         except UnequalRows:
-            axes = self._axes(action)
+            axes = action.axes
             alone = [edit.for_row(i, axes) for i in range(len(rows))]
             if None in alone:
                 raise
@@ -251,9 +220,9 @@ class Session:
         import torch
 
         current = shown.values
-        index = self._index(action, current, rows)
+        index = entries(self, action, current, rows)
         if index is None:
-            action.fired |= self._out_of_the_window(action, current, rows)
+            action.fired |= dropped(self, action, current, rows)
             return
         action.fired = True
         self._note_edited(action, rows)
@@ -261,7 +230,7 @@ class Session:
             action.site.layer if isinstance(action.site.layer, int) else None,
             crc32(f"{action.site.whole}.{action.site.unit}".encode()),
             tuple(r - first + self.first_row for r in rows),
-            lambda: self._positions(action, rows, current),
+            lambda: positions(self, action, current, rows),
         )
         if not index:
             new = self._through_basis(action.site, edit, current, context)
@@ -273,26 +242,6 @@ class Session:
             shown.values, shown.ours = new, True
         if edit.cuts_attention and not isinstance(shown.codec, Sinks):
             refuse_blind_queries(edit, shown.before, shown.values, self.layout, rows, self.window.offset)
-
-    def _out_of_the_window(self, action: Action, values: Tensor, rows: range) -> bool:
-        """Whether an edit names keys that a sliding window's cache has dropped, which no query sees any more."""
-        if "key" not in action.columns:
-            return False
-        first = self._windows(action, values)["key"].offset
-        return all(c < first for row in rows for c in action.columns["key"].per_row[row])
-
-    @staticmethod
-    def _axes(action: Action) -> tuple[str, ...]:
-        """The dimensions of what an edit is given, from left to right."""
-        site = action.site
-        dims = [
-            d
-            for d in action.point.dims or ("batch", "pos", "d")
-            if d not in action.columns or not action.columns[d].scalar
-        ]
-        if site.unit is not None and isinstance(site.unit, int):
-            dims.remove(str(site.kind.unit))
-        return tuple(dims[:-1] if isinstance(site.feature, int) else dims)
 
     def _through_basis(self, site: Site, edit: Edit, x: Tensor, context: Context) -> Tensor:
         if site.basis is None:
@@ -317,52 +266,6 @@ class Session:
         """Which batch entries' scores or pattern were edited in this pass: None for all."""
         found = self._edited.get(id(module), set())
         return None if found is None else sorted(found)
-
-    def _positions(self, action: Action, rows: range, current: Tensor) -> list[list[int]]:
-        dims = action.point.dims or ("batch", "pos", "d")
-        dim = "query" if "query" in dims else "pos"
-        if dim in action.columns:
-            found = self._windows(action, current)[dim].inside(action.columns[dim], rows)
-        else:
-            size = current.shape[dims.index(dim)]
-            found = [list(range(size)) for _ in rows]
-        offset = self._windows(action, current)[dim].offset
-        return [
-            [self.layout.position_at(row, c + offset) for c in columns]
-            for row, columns in zip(rows, found, strict=True)
-        ]
-
-    def _windows(self, action: Action, values: Tensor) -> dict[str, Window]:
-        dims, window = action.point.dims, self.window
-        end = window.offset + window.width
-        windows = {"pos": window, "query": self._queries or window}
-        if action.point.place == "model":  # while generating, the prompt's pass gives the last logits only
-            windows["pos"] = Window(end - values.shape[1], values.shape[1])
-        past = self.anatomy.sees_past(action.site.name)
-        keys = dims.index("key") if "key" in dims else 1 if past else None
-        if keys is not None:
-            size = values.shape[keys]
-            # A packed row's keys stand behind the prompt's; a cache may have room for more than there is.
-            packed = past and self.layout.packed is not None
-            span = Window(-self.layout.lengths[0] if packed else max(0, end - size), size)
-            windows["pos" if past else "key"] = span
-        return windows
-
-    def _index(self, action: Action, values: Tensor, rows: range) -> tuple[Any, ...] | None:
-        everyone = len(rows) == self.layout.rows and self.entries in (len(rows), 1)
-        if not action.columns and action.site.unit is None and everyone:
-            return ()
-        dims = action.point.dims
-        if not dims:
-            dims = ("batch", "pos", "d")[: values.dim()]
-        windows = self._windows(action, values)
-        if not action.point.dims and action.columns and (values.dim() < 2 or values.shape[1] != self.window.width):
-            raise SiteError(
-                f"{action.site} selects positions, and this module gives {tuple(values.shape)} where the second "
-                f"dimension would have to be the {self.window.width} positions: take it whole."
-            )
-        site = action.here or action.site
-        return index_of(site, dims, values.shape, self.layout, rows, action.columns, windows, values.device)
 
     def done(self, actions: Sequence[Action]) -> None:
         """What was due at one point has been done; if that was all, the model may stop."""
@@ -389,50 +292,7 @@ class Session:
         ends = [s + n for s, n in zip(self.layout.starts, self.layout.lengths, strict=True)]
         return all(c >= end for row, end in zip(columns.per_row, ends, strict=True) for c in row)
 
-    # -- hooks --------------------------------------------------------------------------------------------------
-
     def install(self, patches: Patches) -> None:
         """Put the hooks on the model; `patches` takes them off."""
-        narrow(self.actions, self.anatomy)
-        # What was chosen is known after every edit of it, so it is the first to be watched: the last to be told.
-        needs = list(dict.fromkeys(need for action in self.actions for need in action.point.needs))
-        remember(self, patches, [need for need in needs if need.what == "choice"])
-        groups: dict[tuple[int, Place, int], list[Action]] = {}
-        for action in self.actions:
-            groups.setdefault(action.point.key, []).append(action)
         self._waiting = len(self.actions)
-        attention: dict[int, dict[str, list[Action]]] = {}
-        for layer in {a.site.layer for a in self.actions if a.site.name in ("q", "k", "v")}:
-            assert isinstance(layer, int)
-            clip_in_the_projections(patches, self.anatomy, layer)
-        written_in_place_first = sorted(groups.values(), key=lambda group: group[0].point.place != "in_place")
-        for actions in written_in_place_first:
-            point = actions[0].point
-            actions.sort(key=lambda a: 0 if a.edit is not None else 1 if a.keep_graph else 2)
-            if point.place in ("q_rot", "k_rot", "scores", "pattern"):
-                attention.setdefault(id(point.module), {})[point.place] = actions
-            else:
-                HOOKS[point.place](self, patches, point, actions)
-        for by_place in attention.values():
-            self._install_attention(patches, by_place)
-        remember(self, patches, [need for need in needs if need.what != "choice"])
-
-    def _install_attention(self, patches: Patches, by_place: dict[str, list[Action]]) -> None:
-        module = next(iter(by_place.values()))[0].point.module
-
-        def process(place: str, raw: Tensor) -> Tensor:
-            actions = by_place.get(place)
-            return raw if actions is None else self.process(actions, raw)
-
-        tap = AttentionTap(
-            module,
-            set(by_place),
-            self.anatomy.family.inner_attention,
-            bool(self.anatomy.family.setting("other_eager", self.anatomy.config)),
-            process,
-            lambda: self.edited_entries(module),
-            Pieces(self, by_place),
-        )
-        inside = [a for place in ("scores", "pattern") for a in by_place.get(place, [])]
-        tap.needs_gradient = any(a.keep_graph for a in inside)
-        tap.install(patches)
+        install(self, patches)
