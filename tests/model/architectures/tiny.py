@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import transformers
-from family_configs import CONFIGS, HYBRIDS, REFUSED
+from family_configs import CONFIGS, HYBRIDS
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 MODEL_TYPES = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
@@ -119,7 +119,7 @@ def config_of(model_type: str) -> Any:
     """A tiny config."""
     if model_type in EXCEPTIONS and "model_type" in EXCEPTIONS[model_type]:
         model_type = EXCEPTIONS[model_type]["model_type"]
-    written = {**CONFIGS, **HYBRIDS, **REFUSED}.get(model_type)
+    written = {**CONFIGS, **HYBRIDS}.get(model_type)
     if written is None:
         default = type(transformers.AutoConfig.for_model(model_type))().to_dict()
         written = {**shrunk(default), **EXCEPTIONS.get(model_type, {})}
