@@ -42,7 +42,7 @@ def features(projection: Any) -> tuple[int, int]:
     said = [getattr(projection, name, None) for name in ("in_features", "out_features")]
     if all(isinstance(number, int) for number in said):
         return int(said[0]), int(said[1])  # type: ignore[arg-type]
-    rows, columns = projection.weight.shape
+    *_, rows, columns = projection.weight.shape  # some keep one matrix for each expert
     return (int(rows), int(columns)) if type(projection).__name__ == "Conv1D" else (int(columns), int(rows))
 
 

@@ -138,7 +138,7 @@ def _writes_on_by_itself(module: Any) -> bool:
 
 def _sums(model: iw.Model, run: Any) -> list[str]:
     total, found = run[at.embed], []
-    for layer in range(model.n_layers):
+    for layer in range(model.n_layers) if model.family.no_sum is None else ():
         for name in ("attn_out", "mixer_out", "mlp_out"):
             if layer in model.layers_with(name):
                 total = total + run[Site(name)[layer]]
