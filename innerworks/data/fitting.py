@@ -23,14 +23,12 @@ def fitted(draft: Draft, words: TokenWords) -> Example:
     """The example that a draft is for this tokenizer; Misfit where it is none."""
     clean = _prompt(draft.clean, words)
     corrupt = None if draft.corrupt is None else _prompt(draft.corrupt, words)
-    return Example(
-        draft,
-        clean,
-        None if corrupt is None else _pair(clean, corrupt, draft),
-        _answers(draft.targets, draft.clean, clean, words, "target"),
-        _answers(draft.foils, draft.clean, clean, words, "foil") if draft.foils else (),
-        _corrupt_answers(draft, corrupt, words),
-    )
+    targets = _answers(draft.targets, draft.clean, words, "target")
+    foils = _answers(draft.foils, draft.clean, words, "foil") if draft.foils else ()
+    if set(targets) & set(foils):
+        raise Misfit("the target and the foil are the same token", repr(draft.targets[0]))
+    pair = None if corrupt is None else _pair(clean, corrupt, draft)
+    return Example(draft, clean, pair, targets, foils, _corrupt_answers(draft, words))
 
 
 def _prompt(marked: Marked, words: TokenWords) -> Prompt:
@@ -56,8 +54,9 @@ def _tokens(prompt: Prompt, role: str, stretch: Stretch) -> tuple[int, ...]:
         place for place, (left, right) in enumerate(prompt.offsets) if left < end and right > start and left < right
     )
     held = prompt.text[min(prompt.offsets[p][0] for p in places) : max(prompt.offsets[p][1] for p in places)]
-    if held.strip() != prompt.text[start:end].strip():
-        raise Misfit("the tokens of a role hold other text too", f"{role!r}: {held!r}")
+    wanted = prompt.text[start:end]
+    if held.strip() != wanted.strip():
+        raise Misfit("the tokens of a role hold other text too", f"{role!r} is {wanted!r}, its tokens {held!r}")
     return places
 
 
@@ -71,15 +70,13 @@ def _pair(clean: Prompt, corrupt: Prompt, draft: Draft) -> Pair:
         raise Misfit("the pair does not align", str(problem).partition("\n")[0]) from problem
 
 
-def _answers(
-    answers: tuple[Answer, ...], marked: Marked, prompt: Prompt, words: TokenWords, what: str
-) -> tuple[int, ...]:
+def _answers(answers: tuple[Answer, ...], marked: Marked, words: TokenWords, what: str) -> tuple[int, ...]:
     """The tokens of those answers that are one token right after the prompt; at least one must be."""
     ids: list[int] = []
     reason: Misfit | None = None
     for answer in answers:
         try:
-            ids.append(_token(answer, marked, prompt, words, what))
+            ids.append(_token(answer, marked, words, what))
         except Misfit as problem:
             reason = reason or problem
             if len(answers) > 1:
@@ -90,24 +87,22 @@ def _answers(
     return tuple(dict.fromkeys(ids))
 
 
-def _token(answer: Answer, marked: Marked, prompt: Prompt, words: TokenWords, what: str) -> int:
+def _token(answer: Answer, marked: Marked, words: TokenWords, what: str) -> int:
     if isinstance(answer, int):
         return answer
     try:
         token_id = words.token(answer)
     except MetricError as problem:
         raise Misfit(f"the {what} is not one token", str(problem)) from problem
-    if marked.text:
-        following = words.prompt(marked.text + answer).ids
-        if following != (*prompt.ids, token_id):
-            raise Misfit(
-                f"the {what} is not how the tokenizer goes on",
-                f"{answer!r} after {marked.text[-20:]!r} makes other tokens of the text",
-            )
+    if marked.text and not words.follows(marked.text, answer):
+        raise Misfit(
+            f"the {what} is not how the tokenizer goes on",
+            f"{answer!r} after {marked.text[-20:]!r} makes other tokens of the text; mind the space in front",
+        )
     return token_id
 
 
-def _corrupt_answers(draft: Draft, corrupt: Prompt | None, words: TokenWords) -> tuple[int, ...]:
-    if draft.corrupt is None or corrupt is None or not draft.corrupt_targets:
+def _corrupt_answers(draft: Draft, words: TokenWords) -> tuple[int, ...]:
+    if draft.corrupt is None or not draft.corrupt_targets:
         return ()
-    return _answers(draft.corrupt_targets, draft.corrupt, corrupt, words, "corrupt target")
+    return _answers(draft.corrupt_targets, draft.corrupt, words, "corrupt target")

@@ -22,9 +22,10 @@ def pairs(rows: Iterable[Any], *, name: str = "pairs", measure: Measure | None =
 
     Texts are text or token ids; `corrupt` may be None. A target or foil is one token with its leading space (" Mary"),
     an id, or a list of which any counts; one that is several tokens is an error that shows its pieces when the task
-    meets a model. `spans` name roles by words that are in a text once, {"subject": "Mary"}, by two texts where clean
-    and corrupt differ, {"subject": ("Mary", "Tom")}, or by characters, {"subject": (5, 9)}. Pairs of unequal length
-    are aligned by their spans. The metric is the difference of logits, or the log-probability where a foil is missing.
+    meets a model. `spans` name roles by words that are in a text once, {"subject": "Mary"}, by characters,
+    {"subject": (5, 9)}, or by two of these where clean and corrupt differ, {"subject": ("Mary", "Tom")}. Pairs of
+    unequal length are aligned by their spans. The metric is the difference of logits, or the log-probability where a
+    foil is missing.
     """
     drafts = tuple(_draft(_fields(row, number), f"pair {number}") for number, row in enumerate(rows))
     if not drafts:
@@ -66,16 +67,28 @@ def _draft(row: Mapping[str, Any], where: str) -> Draft:
 
 
 def _marked(text: Any, spans: Mapping[str, Any], side: int, where: str) -> Marked:
-    stretches = {role: place for role, place in spans.items() if _is_stretch(place)}
-    roles = tuple((role, (place,)) for role, place in stretches.items())
+    here = {role: _on_side(role, place, side, where) for role, place in spans.items()}
+    words = {role: place for role, place in here.items() if isinstance(place, str)}
+    roles = tuple((role, (place,)) for role, place in here.items() if not isinstance(place, str))
     if not isinstance(text, str):
+        if words:
+            raise TaskError(f"{where}: {min(words)!r} names words, and token ids have none. Give positions: (4, 6).")
         return Marked("", _inside(roles, len(text), where), tuple(int(one) for one in text))
     if not text:
         raise TaskError(f"{where}: a text is empty.")
-    words = {
-        role: place if isinstance(place, str) else place[side] for role, place in spans.items() if role not in stretches
-    }
     return Marked(text, (*_inside(roles, len(text), where), *found(text, words, where).roles))
+
+
+def _on_side(role: str, place: Any, side: int, where: str) -> str | Stretch:
+    """What a span is in the clean (0) or the corrupt (1) text."""
+    chosen = place
+    if isinstance(place, Sequence) and len(place) == 2 and not isinstance(place, str) and not _is_stretch(place):
+        chosen = place[side]
+    if isinstance(chosen, str):
+        return chosen
+    if not _is_stretch(chosen):
+        raise TaskError(f"{where}: the span {role!r} is words or (from, to), or two of them, not {place!r}.")
+    return (chosen[0], chosen[1])
 
 
 def _is_stretch(place: Any) -> bool:

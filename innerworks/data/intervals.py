@@ -19,7 +19,8 @@ def share_interval(right: int, of: int, confidence: float) -> tuple[float, float
     share = right / of
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Rounding must not take the ends past, or just short of, what they are.
+    return (middle - half if right else 0.0), (middle + half if right < of else 1.0)
 
 
 def mean_interval(values: Any, confidence: float, seed: int) -> tuple[float, float]:

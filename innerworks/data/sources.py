@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from innerworks.data.choices import whole_number
 from innerworks.data.draft import Draft
 from innerworks.data.dropped import Dropped
 from innerworks.data.example import Example
@@ -44,8 +45,8 @@ class Kind:
         """A recipe of this kind, its options checked."""
         if n is None and not self.finite:
             raise TaskError(f"The task {self.name!r} has no end: say how many examples, n=64.")
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
-            raise TaskError(f"n={n!r}: how many examples is a whole number from 1 on.")
+        if n is not None:
+            whole_number(n, 1, None, "n")
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise TaskError(f"seed={seed!r}: a seed is a whole number.")
         corruption = options["corruption"]
@@ -107,6 +108,10 @@ class Recipe:
             return None
         return next((draft for draft in self.stream(AnyWords()) if draft is not None), None)
 
+    def size(self) -> int:
+        """How many examples were asked for."""
+        return len(self.drafts()) if self.n is None else self.n
+
     def described(self) -> str:
         """What it is, in a line."""
         size = "all there is" if self.n is None else f"n={self.n}"
@@ -150,6 +155,10 @@ class Given:
         """The first text."""
         return self.texts[0]
 
+    def size(self) -> int:
+        """How many texts there are."""
+        return len(self.texts)
+
     def described(self) -> str:
         """What it is, in a line."""
         return f"{self.name}: {len(self.texts)} examples given; metric {self.measure}"
@@ -175,6 +184,10 @@ class Joined:
     def first(self) -> Draft | None:
         """The first text of the first task."""
         return self.tasks[0].source.first()
+
+    def size(self) -> int:
+        """How many examples the tasks ask for together."""
+        return sum(len(task) for task in self.tasks)
 
     def described(self) -> str:
         """What its parts are, a line each."""

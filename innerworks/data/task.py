@@ -78,7 +78,13 @@ class Task:
         return iter(self.drafts())
 
     def __len__(self) -> int:
-        return len(self.drafts())
+        if any(isinstance(pick, Where) for pick in self.picks):
+            return len(self.drafts())
+        places = range(self.source.size())
+        for pick in self.picks:
+            if isinstance(pick, Slice):
+                places = places[pick.start : pick.stop : pick.step]
+        return len(places)
 
     @overload
     def __getitem__(self, place: int) -> Draft: ...

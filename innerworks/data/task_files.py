@@ -33,7 +33,10 @@ def task_from_json(text: str | bytes) -> Task:
 
     record = parse_json(text, "the task")
     check_header(record, _FORMAT, _SCHEMA, "the task")
-    return _task(record)
+    try:
+        return _task(record)
+    except RecursionError:
+        raise FileError("the task joins tasks that are nested too deeply to be something innerworks wrote") from None
 
 
 def task_record(task: Task) -> dict[str, Any]:

@@ -109,6 +109,10 @@ class TokenWords(Words):
             return False
         return True
 
+    def ids(self, text: str) -> tuple[int, ...]:
+        """What the tokenizer makes of a text, with what it adds."""
+        return tuple(self.tokenizer(text, verbose=False)["input_ids"])
+
     def prompt(self, text: str) -> Prompt:
         """A text as the model is given it."""
         return Prompt.of(self.tokenizer, text)
@@ -130,7 +134,7 @@ class TokenWords(Words):
 
     def follows(self, text: str, answer: str) -> bool:
         """Whether the answer is one token right after the text."""
-        return self.fits(answer) and self.prompt(text + answer).ids == (*self.prompt(text).ids, self.token(answer))
+        return self.fits(answer) and self.ids(text + answer) == (*self.ids(text), self.token(answer))
 
     def opening(self, bos: bool | None) -> tuple[int, ...]:
         """The BOS, or nothing."""

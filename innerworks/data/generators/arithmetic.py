@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
+from innerworks.data.choices import whole_number
 from innerworks.data.draft import Draft, Marked, filled
 from innerworks.data.sources import Kind
 from innerworks.data.task import Task
@@ -72,8 +73,9 @@ def arithmetic(
     """
     if operation not in (None, "addition", "subtraction"):
         raise TaskError(f"operation={operation!r}: 'addition', 'subtraction', or None for both.")
-    if isinstance(maximum, bool) or not isinstance(maximum, int) or not 2 <= maximum <= 300:
-        raise TaskError(f"maximum={maximum!r}: operands go from 1 to a number between 2 and 300.")
+    whole_number(maximum, 2, 300, "maximum")
+    if carry not in (True, False, None):
+        raise TaskError(f"carry={carry!r}: True, False, or None for both.")
     options = {"operation": operation, "maximum": maximum, "carry": carry, "corruption": corruption}
     return Task(_KIND.recipe(n, seed, **options))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from innerworks.data.choices import chosen_names
 from innerworks.data.draft import Draft, Marked, joined
-from innerworks.data.generators.facts import chosen_relations, fitting_facts, relations, stated
+from innerworks.data.generators.facts import fitting_facts, relations, stated
 from innerworks.data.sources import Kind
 from innerworks.data.tables import table
 from innerworks.data.task import Task
@@ -35,7 +36,7 @@ def conflict(
     """
     if answer not in ("context", "memory"):
         raise TaskError(f"answer={answer!r}: the target is what the 'context' says, or what is in 'memory'.")
-    options = {"relation": chosen_relations(relation), "answer": answer, "corruption": corruption}
+    options = {"relation": chosen_names(relation, relations(), "relation"), "answer": answer, "corruption": corruption}
     return Task(_KIND.recipe(n, seed, **options))
 
 

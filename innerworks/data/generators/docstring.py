@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
+from innerworks.data.choices import whole_number
 from innerworks.data.draft import Draft, Marked, joined
 from innerworks.data.sources import Kind
 from innerworks.data.tables import table
 from innerworks.data.task import Task
 from innerworks.data.words import Words
-from innerworks.errors import TaskError
 
 __all__ = ["docstring"]
 
@@ -25,8 +25,7 @@ def docstring(n: int | None = 64, seed: int = 0, *, corruption: str = "random_de
     order and not the format; look at accuracy first.
     Heimersheim and Janiak 2023, "A circuit for Python docstrings in a 4-layer attention-only transformer".
     """
-    if isinstance(described, bool) or not isinstance(described, int) or not 1 <= described <= 5:
-        raise TaskError(f"described={described!r}: 1 to 5 arguments can be described already.")
+    whole_number(described, 1, 5, "described")
     return Task(_KIND.recipe(n, seed, corruption=corruption, described=described))
 
 

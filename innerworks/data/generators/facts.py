@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from innerworks.data.choices import chosen_names
 from innerworks.data.draft import Draft, Marked, filled
 from innerworks.data.sources import Kind
 from innerworks.data.tables import table
 from innerworks.data.task import Task
 from innerworks.data.words import Words
-from innerworks.errors import TaskError
 
-__all__ = ["chosen_relations", "facts", "fitting_facts", "relations", "stated"]
+__all__ = ["facts", "fitting_facts", "relations", "stated"]
 
 
 def relations() -> dict[str, str]:
@@ -35,19 +35,8 @@ def facts(
     where there is one. Subjects of unequal length are aligned by role. What misleads: only facts whose answer is one
     token are asked, and frequent answers are guessed well; compare with the corrupt prompt.
     """
-    chosen = chosen_relations(relation)
+    chosen = chosen_names(relation, relations(), "relation")
     return Task(_KIND.recipe(n, seed, relation=chosen, corruption=corruption))
-
-
-def chosen_relations(relation: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """The names asked for, checked; None stands for all."""
-    if relation is None:
-        return None
-    names = (relation,) if isinstance(relation, str) else tuple(relation)
-    unknown = [name for name in names if name not in relations()]
-    if unknown or not names:
-        raise TaskError(f"relation={relation!r}: there are {', '.join(relations())}.")
-    return names
 
 
 def fitting_facts(words: Words, name: str) -> dict[str, str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from innerworks.data.choices import chosen_names, whole_number
 from innerworks.data.draft import Draft, Marked, joined
 from innerworks.data.sources import Kind
 from innerworks.data.tables import table
 from innerworks.data.task import Task
 from innerworks.data.words import Words
-from innerworks.errors import TaskError
 
 __all__ = ["functions", "in_context"]
 
@@ -39,14 +39,9 @@ def in_context(
     functions (capital letters) can be copied.
     Todd et al. 2024, arXiv:2310.15213; Hendel et al. 2023, arXiv:2310.15916.
     """
-    names = functions() if function is None else ((function,) if isinstance(function, str) else tuple(function))
-    unknown = [name for name in names if name not in functions()]
-    if unknown or not names:
-        raise TaskError(f"function={function!r}: there are {', '.join(functions())}.")
-    if isinstance(shots, bool) or not isinstance(shots, int) or not 2 <= shots <= 12:
-        raise TaskError(f"shots={shots!r}: 2 to 12 examples can be shown.")
-    chosen = None if function is None else tuple(names)
-    return Task(_KIND.recipe(n, seed, function=chosen, shots=shots, corruption=corruption))
+    whole_number(shots, 2, 12, "shots")
+    options = {"function": chosen_names(function, functions(), "function"), "shots": shots, "corruption": corruption}
+    return Task(_KIND.recipe(n, seed, **options))
 
 
 def _drafts(

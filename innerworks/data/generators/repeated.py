@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from innerworks.data.choices import whole_number
 from innerworks.data.draft import Draft, Marked
 from innerworks.data.sources import Kind
 from innerworks.data.task import Task
@@ -27,8 +28,9 @@ def repeated_tokens(
     misleads: random tokens are far from text, and heads that match there may do other work in text.
     Elhage et al. 2021; Olsson et al. 2022, arXiv:2209.11895.
     """
-    if isinstance(length, bool) or not isinstance(length, int) or length < 4:
-        raise TaskError(f"length={length!r}: the sequence that is repeated has at least 4 tokens.")
+    whole_number(length, 4, None, "length")
+    if bos not in (True, False, None):
+        raise TaskError(f"bos={bos!r}: True, False, or None to do as the tokenizer does.")
     return Task(_KIND.recipe(n, seed, length=length, bos=bos, corruption=corruption))
 
 

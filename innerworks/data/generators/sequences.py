@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from innerworks.data.choices import chosen_names
 from innerworks.data.draft import Draft, Marked, joined
 from innerworks.data.sources import Kind
 from innerworks.data.tables import table
 from innerworks.data.task import Task
 from innerworks.data.words import Words
-from innerworks.errors import TaskError
 
 __all__ = ["orders", "sequences"]
 
@@ -41,11 +41,8 @@ def sequences(
     counting can be copied from the distance between tokens.
     Gould et al. 2024, arXiv:2312.09230; Lan et al. 2024, arXiv:2311.04131.
     """
-    names = orders() if order is None else ((order,) if isinstance(order, str) else tuple(order))
-    unknown = [name for name in names if name not in orders()]
-    if unknown or not names:
-        raise TaskError(f"order={order!r}: there are {', '.join(orders())}.")
-    return Task(_KIND.recipe(n, seed, order=None if order is None else tuple(names), corruption=corruption))
+    options = {"order": chosen_names(order, orders(), "order"), "corruption": corruption}
+    return Task(_KIND.recipe(n, seed, **options))
 
 
 def _drafts(words: Words, rng: Random, *, order: tuple[str, ...] | None, corruption: str) -> Iterator[Draft]:
