@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +57,7 @@ def evaluate(
         what, why, times, case = zip(*examples.dropped.rows(), strict=True)
         tables["left out"] = Table({"what": what, "why": why, "times": list(times), "first case": case})
     return Result(
-        data=_arrays(examples, scores),
+        data={"metric": _metric(examples, scores)},
         tables=tables,
         checks=_checks(examples, scores, enough, confidence),
         provenance=_provenance(model, task, measure or examples.measure, seed, cost),
@@ -76,15 +75,9 @@ def _check(enough: float, confidence: float, batch_size: int | None) -> None:
         raise TaskError(f"batch_size={batch_size!r}: at least one prompt at a time.")
 
 
-def _arrays(examples: Examples, scores: Scores) -> dict[str, Any]:
+def _metric(examples: Examples, scores: Scores) -> Any:
     groups = np.array([row.group for row in examples], dtype=object)
-    columns: dict[str, Sequence[float] | Sequence[bool]] = {"metric": scores.metric, "target is first": scores.first}
-    if scores.against:
-        columns[f"beats the {scores.against}"] = scores.beats
-    return {
-        name: labelled(np.array(values), ("example",)).assign_coords(group=("example", groups))
-        for name, values in columns.items()
-    }
+    return labelled(np.array(scores.metric), ("example",)).assign_coords(group=("example", groups))
 
 
 def _groups(examples: Examples, scores: Scores, confidence: float, seed: int) -> Table:
@@ -111,16 +104,17 @@ def _groups(examples: Examples, scores: Scores, confidence: float, seed: int) ->
 def _examples(model: Model, examples: Examples, scores: Scores) -> Table:
     tokenizer = model.tokenizer
     said = [str(one) if tokenizer is None else visible(tokenizer.decode([one])) for one in scores.predicted]
-    return Table(
-        {
-            "prompt": [visible(str(row.clean)) for row in examples],
-            "target": [visible(str(row.target)) for row in examples],
-            "foil": ["" if row.foil is None else visible(str(row.foil)) for row in examples],
-            "predicted": said,
-            "metric": list(scores.metric),
-            "group": [row.group for row in examples],
-        }
-    )
+    columns: dict[str, list[Any]] = {
+        "prompt": [visible(str(row.clean)) for row in examples],
+        "target": [visible(str(row.target)) for row in examples],
+        "foil": ["" if row.foil is None else visible(str(row.foil)) for row in examples],
+        "predicted": said,
+        "metric": list(scores.metric),
+        "target is first": list(scores.first),
+    }
+    if scores.against:
+        columns[f"beats the {scores.against}"] = list(scores.beats)
+    return Table({**columns, "group": [row.group for row in examples]})
 
 
 def _checks(examples: Examples, scores: Scores, enough: float, confidence: float) -> list[Check]:

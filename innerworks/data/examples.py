@@ -81,7 +81,10 @@ class Examples(Sequence[Example]):
 
         chosen = measure or self.measure
         if chosen is None:
-            raise TaskError("These tasks have different metrics. Name one: examples.metric('logit_diff').")
+            raise TaskError(
+                "These tasks have different metrics. Name one: examples.metric('logit_diff'), or "
+                "evaluate(…, measure='logit_diff')."
+            )
         if chosen not in MEASURES:
             raise TaskError(f"There is no measure {chosen!r}; there are {', '.join(MEASURES)}.")
         targets = [_accepted(row.targets) for row in self.rows]

@@ -49,8 +49,8 @@ def gathered(
 def short_of(name: str, n: int | None, there: int, dropped: Dropped) -> TaskError:
     """The error for a task that gives fewer examples than were asked for."""
     if not there:
-        return TaskError(f"The task {name!r} has no example for this tokenizer.\n{dropped}")
+        return TaskError(f"The task {name!r} has no example here.\n{dropped}")
     return TaskError(
-        f"The task {name!r} has {there} examples for this tokenizer, and n={n} were asked for. Ask for n={there}, or "
+        f"The task {name!r} has {there} examples here, and n={n} were asked for. Ask for n={there}, or "
         f"take what there is with on(model, allow_fewer=True).\n{dropped}"
     )

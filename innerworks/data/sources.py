@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from innerworks.data.choices import whole_number
 from innerworks.data.draft import Draft
-from innerworks.data.dropped import Dropped
 from innerworks.data.example import Example
 from innerworks.data.examples import Measure
 from innerworks.data.fitting import Misfit, fitted
@@ -97,9 +96,10 @@ class Recipe:
 
     def drafts(self) -> list[Draft]:
         """The texts, as if every word were one token."""
-        found = self._gathered(AnyWords(), lambda draft: draft)
+        words = AnyWords()
+        found = self._gathered(words, lambda draft: draft)
         if len(found) < (self.n or 1):
-            raise short_of(self.name, self.n, len(found), Dropped())
+            raise short_of(self.name, self.n, len(found), words.dropped)
         return found
 
     def first(self) -> Draft | None:

@@ -46,8 +46,8 @@ def test_shares_and_means_are_those_of_the_plain_module(model: iw.Model, name: s
         first.append(int(logits.argmax()) in row.targets)
         beats.append(bool(logits[list(row.targets)].max() > foil.max()))
     np.testing.assert_allclose(result.data["metric"].values, metric, atol=1e-10)
-    assert result.data["target is first"].values.tolist() == first
-    assert result.data["beats the foil"].values.tolist() == beats
+    assert result.tables["examples"]["target is first"] == first
+    assert result.tables["examples"]["beats the foil"] == beats
     assert result.data["metric"].coords["group"].values.tolist() == [row.group for row in examples]
     groups = result.tables["groups"]
     assert groups["group"][0] == "all" and groups["examples"][0] == 20
@@ -72,8 +72,9 @@ def test_a_model_under_edits_is_what_is_evaluated(model: iw.Model) -> None:
     result = iw.evaluate(ablated, task)
     weights = {name: value.clone() for name, value in model.module.state_dict().items()}
     for row, value in zip(task.on(model), result.data["metric"].values, strict=True):
-        stream = model.module.model.norm(model.module.model.embed_tokens.weight[row.clean.ids[-1]])
-        logits = model.module.lm_head(stream)
+        with torch.no_grad():
+            stream = model.module.model.norm(model.module.model.embed_tokens.weight[row.clean.ids[-1]])
+            logits = model.module.lm_head(stream)
         assert abs(float(logits[row.targets[0]] - logits[row.foils[0]]) - value) < 1e-10
     assert len(result.provenance.options["edits"]) == 2
     assert all(torch.equal(value, weights[name]) for name, value in model.module.state_dict().items())
@@ -105,12 +106,12 @@ def test_without_foils_the_corrupt_prompt_is_what_it_is_held_against(model: iw.M
     examples = tasks.pairs(rows).on(model)
     result = iw.evaluate(model, examples)
     for row, value, beats in zip(
-        examples, result.data["metric"].values, result.data["beats the corrupt prompt"].values, strict=True
+        examples, result.data["metric"].values, result.tables["examples"]["beats the corrupt prompt"], strict=True
     ):
         clean, corrupt = (plain(model, one).log_softmax(-1)[row.targets[0]] for one in (row.clean, row.corrupt))
         assert abs(float(clean) - value) < 1e-9 and bool(beats) is bool(clean > corrupt)
     alone = iw.evaluate(model, tasks.pairs([("Mary met", None, " Peter")]))
-    assert set(alone.data) == {"metric", "target is first"}
+    assert list(alone.tables["examples"].columns)[-2:] == ["target is first", "group"]
     assert [check.name for check in alone.failed] == ["share of targets that are the most likely token"]
 
 

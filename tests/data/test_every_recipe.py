@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from every_recipe import CORRUPTIONS, changed_roles, made
@@ -133,6 +135,14 @@ def test_examples_go_to_csv_and_back(name: str, tmp_path) -> None:
         assert [row.clean for row in again] == [row.clean for row in examples]
         assert [row.pair for row in again] == [row.pair for row in examples]
         assert [(row.targets, row.foils) for row in again] == [(row.targets, row.foils) for row in examples]
+
+
+def test_the_page_lists_every_recipe_and_corruption() -> None:
+    page = (Path(__file__).parents[2] / "docs/tasks.md").read_text(encoding="utf-8")
+    for name, make in RECIPES.items():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `iw.tasks.{name}` |")]
+        assert f"| {', '.join(f'`{one}`' for one in make(1).source.kind.corruptions)} |" in line
+    assert set(iw.tasks.__all__) == {*re.findall(r"iw\.tasks\.(\w+)", page)}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -42,7 +42,7 @@ ROWS = [
     counterfact(0, "France", "Paris", "Vienna"),
     counterfact(1, "Austria", "Vienna", "Paris"),
     counterfact(2, "Spain", "Madrid", "Paris", prompt="{}'s capital is"),
-    counterfact(3, "Mary", "French", "German", relation="P103", prompt="The mother tongue of {} is"),
+    counterfact(3, "Mary", "French", "Spanish", relation="P103", prompt="The mother tongue of {} is"),
 ]
 
 
@@ -251,7 +251,7 @@ def test_a_file_of_which_nothing_fits_gives_the_counts(tmp_path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("clean,target\nMary met, Wilhelmina\nJohn met, Wilhelmina\n")
     message = refused(lambda: tasks.read_csv(path).on(TOKENIZER), TaskError)
-    assert "no example for this tokenizer" in message and "2 examples: the target is not one token" in message
+    assert "no example here" in message and "2 examples: the target is not one token" in message
 
 
 def test_columns_that_would_clash_are_refused(tmp_path) -> None:

@@ -96,8 +96,15 @@ def test_too_few_examples_are_an_error_or_a_counted_shortfall() -> None:
     assert len(tasks.sequences(None, order="days").on(TOKENIZER)) == len(there)
 
 
+def test_what_a_recipe_cannot_use_is_counted_too() -> None:
+    message = refused(lambda: tasks.facts(4, relation="element_symbol", corruption="same_answer").on(TOKENIZER))
+    assert "questions: no other subject with the same answer" in message
+    many = tasks.in_context(4, shots=12).on(TOKENIZER).dropped
+    assert many.counts[("function", "too few different answers for so many shots")] >= 1
+
+
 def test_an_infinite_recipe_that_runs_dry_says_so() -> None:
-    with pytest.raises(TaskError, match=r"has \d+ examples for this tokenizer, and n=5000"):
+    with pytest.raises(TaskError, match=r"has \d+ examples here, and n=5000"):
         tasks.pronoun(5000).on(TOKENIZER)
     assert "how many" in refused(lambda: tasks.ioi(None))
 
@@ -111,7 +118,7 @@ def test_a_tokenizer_of_single_characters_leaves_nothing() -> None:
     made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made)
     message = refused(lambda: tasks.ioi(4).on(tokenizer))
-    assert "no example for this tokenizer" in message and "110 names: not one token" in message
+    assert "no example here" in message and "110 names: not one token" in message
     # A letter after a space is two tokens, and a result right after the sign is one.
     assert len(tasks.arithmetic(8).on(tokenizer)) == 8
 

@@ -45,6 +45,8 @@ def _drafts(
 ) -> Iterator[Draft]:
     known = {name: fitting_facts(words, name) for name in relation or relations()}
     usable = [name for name, answers in known.items() if len(set(answers.values())) >= 3]
+    for name in (one for one in known if one not in usable):
+        words.dropped.add("relation", "fewer than three different answers", repr(name))
     while usable:
         name = rng.choice(usable)
         answers, templates = known[name], table("facts")["relations"][name]["templates"]

@@ -65,6 +65,8 @@ def _drafts(words: Words, rng: Random, *, relation: tuple[str, ...] | None, corr
         same = [one for one in answers if answers[one] == answers[subject] and one != subject]
         others = rivals if corruption == "subject" else same
         if not others or not rivals:
+            wanted = "the same answer" if rivals else "another answer"
+            words.dropped.add("question", f"no other subject with {wanted}", repr(subject))
             continue
         other = _as_long(others, subject, words, rng)
         foil = other if corruption == "subject" else rng.choice(rivals)

@@ -53,6 +53,8 @@ def _drafts(
         for name in function or tables
     }
     usable = [name for name, pairs in known.items() if len({pair[1] for pair in pairs}) > shots + 1]
+    for name in (one for one in known if one not in usable):
+        words.dropped.add("function", "too few different answers for so many shots", repr(name))
     while usable:
         name = rng.choice(usable)
         pairs = known[name]
