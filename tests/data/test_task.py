@@ -6,6 +6,8 @@ import json
 
 import pytest
 from small_tokenizers import byte_level, tokenizer_of
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 import innerworks as iw
 from innerworks.errors import FileError, PromptError, TaskError
@@ -96,11 +98,25 @@ def test_too_few_examples_are_an_error_or_a_counted_shortfall() -> None:
     assert len(tasks.sequences(None, order="days").on(TOKENIZER)) == len(there)
 
 
+def single_characters() -> PreTrainedTokenizerFast:
+    characters = {char: at for at, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    made = Tokenizer(models.BPE(vocab=characters, merges=[]))
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=made)
+
+
 def test_what_a_recipe_cannot_use_is_counted_too() -> None:
     message = refused(lambda: tasks.facts(4, relation="element_symbol", corruption="same_answer").on(TOKENIZER))
     assert "questions: no other subject with the same answer" in message
-    many = tasks.in_context(4, shots=12).on(TOKENIZER).dropped
-    assert many.counts[("function", "too few different answers for so many shots")] >= 1
+    functions = refused(lambda: tasks.in_context(4).on(single_characters()))
+    assert f"{len(tasks.functions())} functions: too few different answers for so many shots" in functions
+    relations = refused(lambda: tasks.conflict(4).on(single_characters()))
+    assert f"{len(tasks.relations())} relations: fewer than three different answers" in relations
+
+
+def test_a_role_that_is_part_of_a_token_is_refused() -> None:
+    task = tasks.pairs([("She met Mary and", "She met John and", " he", None, {"who": (9, 11)})])
+    assert "'who' is 'ar', its tokens ' Mary'" in refused(lambda: task.on(TOKENIZER))
 
 
 def test_an_infinite_recipe_that_runs_dry_says_so() -> None:
@@ -110,13 +126,7 @@ def test_an_infinite_recipe_that_runs_dry_says_so() -> None:
 
 
 def test_a_tokenizer_of_single_characters_leaves_nothing() -> None:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    characters = {char: at for at, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    made = Tokenizer(models.BPE(vocab=characters, merges=[]))
-    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made)
+    tokenizer = single_characters()
     message = refused(lambda: tasks.ioi(4).on(tokenizer))
     assert "no example here" in message and "110 names: not one token" in message
     # A letter after a space is two tokens, and a result right after the sign is one.
