@@ -46,6 +46,8 @@ def evaluate(
     """
     _check(enough, confidence, batch_size)
     examples = task.on(model) if isinstance(task, Task) else task
+    if not isinstance(examples, Examples):
+        raise TaskError(f"evaluate takes a task, iw.tasks.ioi(), or its examples, not {type(task).__name__}.")
     if not len(examples):
         raise TaskError("There are no examples to evaluate.")
     started = time.perf_counter()

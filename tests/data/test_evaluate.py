@@ -145,6 +145,8 @@ def test_repeated_tokens_need_no_tokenizer(model: iw.Model) -> None:
 def test_wrong_options_are_refused(model: iw.Model, options, said: str) -> None:
     with pytest.raises(TaskError, match=said):
         iw.evaluate(model, tasks.ioi(4), **options)
+    with pytest.raises(TaskError, match="not list"):
+        iw.evaluate(model, ["The cat"])
 
 
 def test_intervals_hold_what_they_should_as_often_as_they_say() -> None:

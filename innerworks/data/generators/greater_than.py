@@ -30,13 +30,13 @@ def greater_than(n: int | None = 64, seed: int = 0, *, corruption: str = "lowest
 
 
 def _drafts(words: Words, rng: Random, *, corruption: str) -> Iterator[Draft]:
-    events = words.single(table("words")["events"], "event")
+    events = table("words")["events"]
     by_digit = not words.follows("to the year 17", "45") and words.follows("to the year 173", "2")
     stems = [str(stem) for stem in (range(110, 180) if by_digit else range(11, 18))]
     endings = [str(one) for one in range(10)] if by_digit else [f"{one:02d}" for one in range(100)]
     # Neither the corrupt ending nor the last one, so that there are always years on both sides.
     starts = endings[1:-1] if by_digit else endings[2:-1]
-    while events:
+    while True:
         said = {"event": rng.choice(events), "stem": rng.choice(stems)}
         start = rng.choice(starts)
         lowest = "0" if by_digit else "01"
