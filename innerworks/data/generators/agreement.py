@@ -63,12 +63,12 @@ def _drafts(words: Words, rng: Random, *, corruption: str, structure: str | None
         subject, attractor = rng.sample(people if kind == "relative" else [*people, *things], 2)
         verb = rng.choice(verbs)
         fixed = {"_verb": rng.choice(_RELATIVE_VERBS), "_where": rng.choice(_WHERE)}
-        other = plural if corruption == "attractor" else 1 - plural
+        # The corrupt number of both nouns: one of them takes the other's number, and the other one keeps its own.
         changed = plural if corruption == "attractor" else 1 - plural
         template = _TEMPLATES[kind][number]
         yield Draft(
             filled(template, {"subject": subject[plural], "attractor": attractor[1 - plural], **fixed}),
-            filled(template, {"subject": subject[changed], "attractor": attractor[other], **fixed}),
+            filled(template, {"subject": subject[changed], "attractor": attractor[changed], **fixed}),
             (verb[plural],),
             (verb[1 - plural],),
             (verb[changed],),
