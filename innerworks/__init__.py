@@ -10,6 +10,7 @@ import importlib
 __version__ = "0.1.0"
 
 _MODEL, _METRICS, _RESULTS = "innerworks.model", "innerworks.model.metrics", "innerworks.results"
+_DATA = "innerworks.data"
 _METRIC_NAMES = (
     "accuracy",
     "custom",
@@ -45,6 +46,10 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "SweepInterrupted": (f"{_MODEL}.sweep", "SweepInterrupted"),
     "SweepResult": (f"{_MODEL}.sweep", "SweepResult"),
     "Estimate": (f"{_MODEL}.estimate", "Estimate"),
+    "tasks": (f"{_DATA}.tasks", None),
+    "Task": (f"{_DATA}.task", "Task"),
+    "Examples": (f"{_DATA}.examples", "Examples"),
+    "evaluate": (f"{_DATA}.evaluate", "evaluate"),
     "InnerworksError": ("innerworks.errors", "InnerworksError"),
     "Result": (_RESULTS, "Result"),
     "Artifact": (_RESULTS, "Artifact"),

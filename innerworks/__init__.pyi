@@ -1,6 +1,10 @@
 """What `innerworks` offers, for type checkers: at run time each name is imported when it is first used."""
 
 from innerworks import errors
+from innerworks.data import tasks
+from innerworks.data.evaluate import evaluate
+from innerworks.data.examples import Examples
+from innerworks.data.task import Task
 from innerworks.errors import InnerworksError
 from innerworks.model import edits as edit
 from innerworks.model import metrics, reduce
@@ -34,6 +38,7 @@ __all__ = [
     "Artifact",
     "Check",
     "Estimate",
+    "Examples",
     "Family",
     "InnerworksError",
     "Model",
@@ -44,6 +49,7 @@ __all__ = [
     "Site",
     "SweepInterrupted",
     "SweepResult",
+    "Task",
     "View",
     "accuracy",
     "at",
@@ -52,6 +58,7 @@ __all__ = [
     "direction",
     "edit",
     "errors",
+    "evaluate",
     "explain",
     "kl",
     "load",
@@ -69,6 +76,7 @@ __all__ = [
     "reduce",
     "rotation",
     "subspace",
+    "tasks",
 ]
 
 __version__: str

@@ -16,6 +16,7 @@ __all__ = [
     "PairError",
     "PromptError",
     "SiteError",
+    "TaskError",
 ]
 
 
@@ -69,3 +70,7 @@ class OutOfMemoryError(InnerworksError):
 
 class FileError(InnerworksError):
     """A saved file is missing, truncated, hostile, or of an unknown version."""
+
+
+class TaskError(InnerworksError):
+    """A task cannot give the examples that were asked for."""

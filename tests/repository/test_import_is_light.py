@@ -38,8 +38,9 @@ def loaded_by(code: str) -> set[str]:
         "import innerworks as iw; dir(iw); iw.__version__; iw.errors.SiteError",
         "import innerworks.registry",
         "import innerworks as iw; [site := iw.at.z[5, 3] @ -1, str(site), iw.logit_diff(1, 2)]",
+        "import innerworks as iw; some = iw.tasks.ioi(4) + iw.tasks.facts(4); [str(some), list(some), iw.Examples]",
     ],
-    ids=["package", "names", "registry", "sites and metrics"],
+    ids=["package", "names", "registry", "sites and metrics", "tasks"],
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:
     assert loaded_by(code).isdisjoint(HEAVY)
