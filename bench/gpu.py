@@ -62,7 +62,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=30.0, help="after which three pairs are enough")
     parser.add_argument("--parts", nargs="+", choices=("timings", "memory"), default=("timings", "memory"))
-    parser.add_argument("--only", nargs="+", choices=report.ORDER, default=report.ORDER)
+    only = "these tools; without it all, each peer in an environment that is made first (minutes, once)"
+    parser.add_argument("--only", nargs="+", choices=report.ORDER, default=report.ORDER, help=only)
     parser.add_argument("--page", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "out" / "gpu")
     return parser.parse_args(argv)

@@ -180,7 +180,7 @@ class Nnsight(Tool):
         model, parts = self.model, self._parts("heads")
 
         def call() -> list[Any]:
-            with model.trace(ids, use_cache=False):
+            with model.trace(ids, use_cache=False, logits_to_keep=1):
                 kept, gradients = [], nnsight.save([])
                 for part in parts:
                     z = part.input

@@ -167,7 +167,7 @@ class PlainHooks(Tool):
             with ExitStack() as stack:
                 for layer in range(len(self.reader.blocks)):
                     stack.enter_context(self.reader.changed(hook, self.reader.part(layer, "heads"), before=True))
-                logits = self.module(input_ids=ids, use_cache=False).logits
+                logits = self.module(input_ids=ids, use_cache=False, logits_to_keep=1).logits
             return list(torch.autograd.grad(logits[0, -1, TOKEN], kept))
 
         return call

@@ -126,7 +126,7 @@ class TransformerLens(Tool):
             with self.bridge.hooks(
                 fwd_hooks=[("blocks.0.hook_resid_pre", begin)], bwd_hooks=[(name, keep) for name in names]
             ):
-                self.bridge(ids, use_cache=False)[0, -1, TOKEN].backward()
+                self.bridge(ids, use_cache=False, logits_to_keep=1)[0, -1, TOKEN].backward()
             return list(kept.values())[::-1]
 
         return call

@@ -29,6 +29,8 @@ def resolved(edits: Sequence[Edit], anatomy: Anatomy, lengths: Sequence[int] = (
         if edit.site.name in ("router_index",) and edit.op not in ("set", "freeze", "call"):
             raise EditError(f"{edit}: expert numbers can only be set.")
         out += [edit.on(site, i) for i, site in enumerate(anatomy.concrete(edit.site))]
+        if edit.site.name == "router_index":
+            _check_experts(edit, anatomy)
     replacing: dict[tuple[object, ...], list[Edit]] = {}
     for edit in out:
         if edit.replaces:
@@ -44,6 +46,15 @@ def resolved(edits: Sequence[Edit], anatomy: Anatomy, lengths: Sequence[int] = (
                     )
             same.append(edit)
     return out
+
+
+def _check_experts(edit: Edit, anatomy: Anatomy) -> None:
+    """Numbers that are no experts' would end deep inside the model, or be cut to whole ones."""
+    numbers = edit.tensors().get("value")
+    if numbers is None or numbers.is_meta:
+        return
+    if numbers.is_floating_point() or numbers.min() < 0 or numbers.max() >= anatomy.n_experts:
+        raise EditError(f"{edit}: experts are whole numbers from 0 to {anatomy.n_experts - 1}.")
 
 
 def _overlap(a: Site, b: Site, units: int | None, length: int | None) -> bool:

@@ -40,11 +40,15 @@ def outcome(model_type: str) -> Outcome:
         module = built(model_type)
     except Exception as error:  # noqa: BLE001 - whatever transformers raises on a config made by shrinking another
         return Outcome(model_type, "not built", _first_line(error))
-    logging.getLogger("innerworks").setLevel(logging.ERROR)
+    log = logging.getLogger("innerworks")
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
         model = iw.load(module)
     except InnerworksError as error:
         return Outcome(model_type, "refused", _reason(error))
+    finally:
+        log.setLevel(level)
     how: How = "guessed" if model.family.guessed else "record"
     return Outcome(model_type, how, "", tuple(contradictions(model)), tuple(lacking(model)))
 
