@@ -17,13 +17,13 @@ from innerworks.errors import BackendError
 from innerworks.model.taps.function_watch import function_watch
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.pieces import Pieces
+from innerworks.model.taps.tapped_backend import REGISTERED, TappedBackend
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["AttentionTap"]
 
-_NAME = "innerworks"
 Process = Callable[[str, "Tensor"], "Tensor"]
 
 
@@ -95,10 +95,10 @@ class AttentionTap:
             )
         from transformers import AttentionInterface
 
-        if _NAME not in AttentionInterface._global_mapping:
-            AttentionInterface.register(_NAME, _attention)
+        if REGISTERED not in AttentionInterface._global_mapping:
+            AttentionInterface.register(REGISTERED, _attention)
         switched = copy.copy(self.module.config)
-        switched._attn_implementation_internal = _NAME
+        switched._attn_implementation_internal = TappedBackend(backend)
         switched._innerworks_tap = (self, backend)
         patches.set(self.module, "config", switched)
 
