@@ -74,16 +74,15 @@ def _check_reach(model: Model, ids: Any, layer: int, site: Site, before: Any) ->
     import torch
 
     mlp, stream = before[at.mlp_out[layer]], before[at.resid_post[layer]]
-    size = max(float(mlp.std()), 1e-3)
-    generator = torch.Generator().manual_seed(layer)
-    vector = (torch.randn(model.d_model, generator=generator) * size).to(mlp)
+    size = max(float(mlp.abs().max()), 1e-3)
+    vector = (torch.randn(model.d_model, generator=torch.Generator().manual_seed(layer)) * size).to(mlp)
     slots = model.anatomy.top_k if site.name == "routed_out" else 1
     run = model.run(ids, capture=[at.mlp_out[layer], at.resid_post[layer]], edits=[edit.add(site, vector)], nan="allow")
     for name, was in (("mlp_out", mlp), ("resid_post", stream)):
         moved = run[Site(name)[layer]].double() - was.double()
-        # the stream is rounded at its own size, and what is added cannot arrive more exactly than that
-        allowed = 1e-4 * slots * float(vector.abs().max()) + 8 * torch.finfo(was.dtype).eps * float(was.abs().max())
-        if not (moved - slots * vector.double()).abs().max() <= allowed:
+        added = slots * vector.double()
+        rounding = 8 * torch.finfo(was.dtype).eps * (was.double().abs() + added.abs() + size)
+        if not ((moved - added).abs() <= 1e-4 * added.abs().max() + rounding).all():
             raise Contradiction(f"what is added to {site.name} does not reach {name} as it is")
 
 
@@ -110,24 +109,25 @@ def _without_shared(family: Family, why: str) -> Family:
 
 
 def _shared_of(module: Any, family: Family, experts: Experts, layers: list[int]) -> Iterator[Shared]:
-    """What may be the shared expert, by its name beside the experts, with its gate if it has one."""
+    """What may be the shared expert, by its name: beside the experts or the whole mixture, with a gate or not."""
     anatomy, owner = Anatomy(module, family), experts.experts.rpartition(".")[0]
-    beside: Any = anatomy.part(layers[0], owner)
-    for name in _SHARED_NAMES:
-        inside = getattr(getattr(beside, name, None), "_modules", {})
-        down = next((down for down in _DOWN_NAMES if inside.get(down) is not None), None)
-        if down is not None:
-            gate = f"{name}_gate"
-            gated = getattr(beside, gate, None) is not None
-            yield Shared(f"{owner}.{name}", f"{owner}.{gate}" if gated else None, down)
+    block: Any = anatomy.blocks[layers[0]]
+    for place in dict.fromkeys((owner, "")):
+        beside = block.get_submodule(place)._modules
+        for name in _SHARED_NAMES:
+            inside = {} if beside.get(name) is None else beside[name]._modules
+            down = next((down for down in _DOWN_NAMES if inside.get(down) is not None), None)
+            if down is not None:
+                path = f"{place}.{name}" if place else name
+                yield Shared(path, f"{path}_gate" if beside.get(f"{name}_gate") is not None else None, down)
 
 
 def _adds_up(module: Any, family: Family) -> bool:
     """Whether the experts' writes, with the shared one's, are the MLP's contribution, and the shared one's arrive."""
-    model, ids = Model(module, anatomy=Anatomy(module, family)), probe(module)
     shared = family.experts is not None and family.experts.shared is not None
-    kinds = ["expert_out", "mlp_out", "resid_post", *(_SHARED if shared else ())]
+    kinds, ids = ["expert_out", "mlp_out", "resid_post", *(_SHARED if shared else ())], probe(module)
     try:
+        model = Model(module, anatomy=Anatomy(module, family))
         run = _read(model, ids, kinds)
         for layer in model.anatomy.mixture_layers:
             total: Tensor = run[at.expert_out[layer]].sum(2)

@@ -91,6 +91,31 @@ def _read(model: Model, ids: Any, *kinds: str) -> Any:
     return model.run(ids, capture=sites, nan="allow")
 
 
+def _untouched(*kinds: str) -> Callable[[Model, Any], None]:
+    """A check that looking into attention leaves the logits what they are, also past the reach of sparse attention."""
+
+    def check(model: Model, ids: Any) -> None:
+        ids = probe(model.module, max(ids.shape[1], _past_reach(model.anatomy.config)))
+        plain = model.run(ids, nan="allow").logits
+        for kind in kinds:
+            if kind not in model.anatomy.missing and not near(_read(model, ids, kind).logits, plain):
+                raise Contradiction(f"reading {kind} changes the logits")
+
+    return check
+
+
+def _past_reach(config: Any) -> int:
+    """A length that is more than any number of keys the config lets attention choose from; 0 if that is too long."""
+    settings = [(name, value) for name, value in config.to_dict().items() if type(value) is int]
+    named = [value for name, value in settings if any(word in name for word in _REACH)]
+    longest = min(_LONGEST_PROBE, getattr(config, "max_position_embeddings", None) or _LONGEST_PROBE)
+    return max((value + 2 for value in named if value + 2 <= longest), default=0)
+
+
+_REACH = ("topk", "window", "block_size", "chunk_size")
+_LONGEST_PROBE = 160
+
+
 def _patterns(model: Model, ids: Any) -> None:
     """Rows of the pattern are the softmax of the scores, over keys that came before."""
     run, n = _read(model, ids, *_INSIDE), ids.shape[1]
@@ -205,7 +230,9 @@ _ACTIVATIONS = ("act_fn", "act", "activation_fn", "activation", "hidden_act")
 _OTHERWISE = {_NEURONS: _other_way, _INSIDE: _no_column}
 """What else a record may say of a group, where the first draft does not hold."""
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Model, Any], None]], ...] = (
+    (_INSIDE, _untouched(*_INSIDE)),
     (_INSIDE, _patterns),
+    (_ROTATED, _untouched(*_ROTATED)),
     (_ROTATED, _rotated),
     (("v", "z", "head_out"), _values),
     (("q", "k"), _queries),

@@ -87,6 +87,11 @@ class AttentionTap:
             patches.wrap(self.module, self.inner, self._with_rotated)
 
     def _install_interface(self, patches: Patches, inside: bool) -> None:
+        if hasattr(self.module.config, "_innerworks_tap"):
+            raise BackendError(
+                f"{type(self.module).__name__} is being looked into already: a function that is called during a run "
+                "cannot run the model again and look into the same layer. Do the inner run first."
+            )
         backend = self.backend
         if inside and backend not in ("eager", "sdpa"):
             raise BackendError(
