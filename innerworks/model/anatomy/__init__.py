@@ -15,6 +15,7 @@ from innerworks.model.anatomy.record import (
     Part,
     Refusal,
     Setting,
+    Shared,
     Split,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "Part",
     "Refusal",
     "Setting",
+    "Shared",
     "Split",
     "family_named",
     "module_tree",

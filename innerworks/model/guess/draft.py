@@ -13,6 +13,7 @@ __all__ = ["drafts"]
 
 _ATTENTION = ("self_attn", "attn", "attention", "self_attention", "multi_head_attention")
 _MLP = ("mlp", "feed_forward", "ffn", "ff", "block_sparse_moe", "moe")
+_BESIDE_MIXTURE = ("shared_mlp",)
 _CROSS = ("encoder_attn", "crossattention", "cross_attn", "encoder_attention")
 _Q = ("q_proj", "query", "q_lin", "wq", "query_proj")
 _K = ("k_proj", "key", "k_lin", "wk", "key_proj")
@@ -81,7 +82,12 @@ def _layer(block: Block) -> dict[str, Any] | str:
     else:
         found |= {"attn": attn, **_attention(attn, children[attn])}
     found |= _norms(block, attn or mixers[0], mlp, norms)
-    return found if mlp is None else {**found, "mlp": mlp, **_dense(mlp, children[mlp])}
+    if mlp is None:
+        return found
+    shared = _first(_BESIDE_MIXTURE, [name for name in rest if name != mlp])
+    if shared is not None:  # it runs after the mixture, whose output it is added to
+        return {**found, "mlp": shared, "mlp_adds": mlp, **_dense(shared, children[shared])}
+    return {**found, "mlp": mlp, **_dense(mlp, children[mlp])}
 
 
 def _only(children: dict[str, Any], *said: str) -> str | None:

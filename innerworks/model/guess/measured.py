@@ -14,7 +14,7 @@ from innerworks.model.sites import Site, at
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FAILURES", "Contradiction", "factor", "held_against"]
+__all__ = ["FAILURES", "Contradiction", "factor", "held_against", "near"]
 
 FAILURES = (InnerworksError, RuntimeError, AttributeError, TypeError, ValueError, KeyError, IndexError)
 """What running a model under a wrong record may raise."""
@@ -33,6 +33,13 @@ def held_against(module: Any, draft: Family) -> Family:
     _check_causal(module, found)
     found = _with_logits(module, _with_embedding(module, found))
     return _with_padding(module, found)
+
+
+def near(a: Tensor, b: Tensor, allowed: float = 1e-3) -> bool:
+    """Whether two tensors differ by no more than a share of the larger numbers in the second."""
+    return a.shape == b.shape and bool(
+        (a.double() - b.double()).abs().max() <= allowed * max(1.0, float(b.abs().max()))
+    )
 
 
 def factor(whole: Tensor, part: Tensor) -> float | None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from innerworks.model import edits as edit
 from innerworks.model.anatomy import Anatomy, Family, Part
-from innerworks.model.guess.measured import FAILURES, Contradiction
+from innerworks.model.guess.measured import FAILURES, Contradiction, near
+from innerworks.model.guess.mixtures import EXPERTS, WRITES, check_experts, check_writes, with_shared
 from innerworks.model.guess.traced import probe
 from innerworks.model.model import Model
 from innerworks.model.sites import KINDS, Site, at
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 __all__ = ["confirmed"]
 
@@ -23,7 +24,6 @@ _INSIDE = ("scores", "pattern")
 _ROTATED = ("q_rot", "k_rot")
 _HEADS = ("q", "k", "v", "z", "head_out")
 _NEURONS = ("neuron_pre", "gate", "neurons")
-_EXPERTS = ("router", "router_weights", "router_index", "expert_neurons", "expert_out", "routed_neurons", "routed_out")
 
 
 def confirmed(module: Any, family: Family) -> Family:
@@ -37,7 +37,7 @@ def confirmed(module: Any, family: Family) -> Family:
         if why:
             absent = {kind: f"a guess could not confirm it ({why})" for kind in group if kind not in swapped.absent}
             swapped = replace(swapped, absent={**swapped.absent, **absent})
-    return _written_back(module, swapped)
+    return _written_back(module, with_shared(module, swapped))
 
 
 def _written_back(module: Any, family: Family) -> Family:
@@ -53,7 +53,7 @@ def _written_back(module: Any, family: Family) -> Family:
         except FAILURES:
             moving.append(name)
             continue
-        if not _near(again.logits, run.logits):
+        if not near(again.logits, run.logits):
             moving.append(name)
     needed = [kind for kind in moving if kind in _STREAM]
     if needed:
@@ -86,15 +86,34 @@ def _contradiction(module: Any, family: Family, check: Callable[[Model, Any], No
     return ""
 
 
-def _near(a: Tensor, b: Tensor, allowed: float = 1e-3) -> bool:
-    return a.shape == b.shape and bool(
-        (a.double() - b.double()).abs().max() <= allowed * max(1.0, float(b.abs().max()))
-    )
-
-
 def _read(model: Model, ids: Any, *kinds: str) -> Any:
     sites = [Site(kind)[layer] for kind in kinds for layer in model.layers_with(kind)]
     return model.run(ids, capture=sites, nan="allow")
+
+
+def _untouched(*kinds: str) -> Callable[[Model, Any], None]:
+    """A check that looking into attention leaves the logits what they are, also past the reach of sparse attention."""
+
+    def check(model: Model, ids: Any) -> None:
+        ids = probe(model.module, max(ids.shape[1], _past_reach(model.anatomy.config)))
+        plain = model.run(ids, nan="allow").logits
+        for kind in kinds:
+            if kind not in model.anatomy.missing and not near(_read(model, ids, kind).logits, plain):
+                raise Contradiction(f"reading {kind} changes the logits")
+
+    return check
+
+
+def _past_reach(config: Any) -> int:
+    """A length that is more than any number of keys the config lets attention choose from; 0 if that is too long."""
+    settings = [(name, value) for name, value in config.to_dict().items() if type(value) is int]
+    named = [value for name, value in settings if any(word in name for word in _REACH)]
+    longest = min(_LONGEST_PROBE, getattr(config, "max_position_embeddings", None) or _LONGEST_PROBE)
+    return max((value + 2 for value in named if value + 2 <= longest), default=0)
+
+
+_REACH = ("topk", "window", "block_size", "chunk_size")
+_LONGEST_PROBE = 160
 
 
 def _patterns(model: Model, ids: Any) -> None:
@@ -110,7 +129,7 @@ def _patterns(model: Model, ids: Any) -> None:
         if model.anatomy.in_layer(layer).sinks is None and (sums - 1).abs().max() > 1e-3:
             raise Contradiction("pattern rows do not sum to one")
         shared = scores.softmax(-1) * sums[..., None]
-        if not _near(shared, pattern):
+        if not near(shared, pattern):
             raise Contradiction("patterns are not the softmax of the scores")
 
 
@@ -133,7 +152,7 @@ def _values(model: Model, ids: Any) -> None:
     for layer in model.layers_with("z"):
         pattern, z, v = run[at.pattern[layer]], run[at.z[layer]], run[at.v[layer]]
         v = v.repeat_interleave(model.n_heads // v.shape[2], 2)
-        if not _near((pattern.to(v)[0].unsqueeze(-1) * v.permute(0, 2, 1, 3).unsqueeze(2)).sum(3).transpose(1, 2), z):
+        if not near((pattern.to(v)[0].unsqueeze(-1) * v.permute(0, 2, 1, 3).unsqueeze(2)).sum(3).transpose(1, 2), z):
             raise Contradiction("the pattern does not mix the values into what the heads put out")
         family = model.anatomy.in_layer(layer)
         bias = getattr(model.anatomy.part(layer, family.out), "bias", None)
@@ -142,7 +161,7 @@ def _values(model: Model, ids: Any) -> None:
             if family.attn_post is not None:
                 raise Contradiction("a bias stands between the heads and the norm after them")
             written = written + bias * model.anatomy.scale_of(layer, "attn")
-        if not _near(written, run[at.attn_out[layer]]):
+        if not near(written, run[at.attn_out[layer]]):
             raise Contradiction("the heads do not add up to attention's output")
 
 
@@ -162,7 +181,7 @@ def _queries(model: Model, ids: Any) -> None:
                 norm: Any = model.anatomy.part(layer, model.anatomy.in_layer(layer).qk_norm[which])  # type: ignore[index]
                 flat = norm.weight.shape[0] == given.shape[2] * given.shape[3]
                 given = norm(given.flatten(2)).reshape(given.shape) if flat else norm(given)
-            if not _near(given.norm(dim=-1), run[Site(as_used)[layer]].norm(dim=-1)):
+            if not near(given.norm(dim=-1), run[Site(as_used)[layer]].norm(dim=-1)):
                 raise Contradiction(f"{as_used} is not {at_projection}, rotated")
 
 
@@ -178,7 +197,7 @@ def _products(model: Model, ids: Any) -> None:
         seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
         a, b = product[..., seen], scores[..., seen]
         scale = float((a * b).sum() / a.pow(2).sum())
-        if not _near(a * scale, b):
+        if not near(a * scale, b):
             raise Contradiction("the scores are not products of queries and keys")
 
 
@@ -196,11 +215,11 @@ def _neurons(model: Model, ids: Any) -> None:
             raise Contradiction("its activation was not recognised")
         made = act(up) if family.gate is None else act(run[at.gate[layer]]) * up
         down: Any = model.anatomy.part(layer, family.down or "")
-        if not _near(made, neurons):
+        if not near(made, neurons):
             raise Contradiction("the neurons are not the activation of what was taken for them")
         output = mlp(run[at.mlp_in[layer]])
         output = output[0] if isinstance(output, tuple) else output
-        if not _near(down(neurons), output):
+        if not near(down(neurons), output):
             raise Contradiction("the neurons' projection is not the MLP's output")
         assert not isinstance(family.down, Part)
 
@@ -208,53 +227,16 @@ def _neurons(model: Model, ids: Any) -> None:
 _ACTIVATIONS = ("act_fn", "act", "activation_fn", "activation", "hidden_act")
 
 
-def _experts(model: Model, ids: Any) -> None:
-    """The router's choice is what the experts are given, and what they write adds up to their output."""
-    given: dict[int, tuple[Any, Any]] = {}
-    made: dict[int, Any] = {}
-    handles = []
-    for layer in model.anatomy.mixture_layers:
-        experts: Any = model.anatomy.part(layer, model.family.experts.experts)  # type: ignore[union-attr]
-        handles.append(experts.register_forward_pre_hook(_keep_choice(given, layer), with_kwargs=True))
-        handles.append(experts.register_forward_hook(_keep(made, layer)))
-    try:
-        run = _read(model, ids, *(kind for kind in _EXPERTS if kind not in model.anatomy.missing))
-    finally:
-        for handle in handles:
-            handle.remove()
-    for layer in model.anatomy.mixture_layers:
-        index, weights = given[layer]
-        if not _near(run[at.router_index[layer]].reshape(index.shape), index):
-            raise Contradiction("the experts are not those that the router names")
-        if not _near(run[at.router_weights[layer]].reshape(weights.shape), weights):
-            raise Contradiction("the experts are not weighted as the router says")
-        written = run[at.expert_out[layer]].sum(2) / model.anatomy.scale_of(layer, "mlp")
-        if not _near(written.reshape(made[layer].shape), made[layer]):
-            raise Contradiction("what the experts write does not add up to their output")
-
-
-def _keep_choice(given: dict[int, tuple[Any, Any]], layer: int) -> Any:
-    def hook(_: Any, args: Any, kwargs: Any) -> None:
-        both = [*args[1:], *(value for name, value in kwargs.items() if name != "hidden_states")]
-        given[layer] = (both[0].clone(), both[1].clone())
-
-    return hook
-
-
-def _keep(made: dict[int, Any], layer: int) -> Any:
-    def hook(_: Any, args: Any, output: Any) -> None:
-        made[layer] = output.clone()
-
-    return hook
-
-
 _OTHERWISE = {_NEURONS: _other_way, _INSIDE: _no_column}
 """What else a record may say of a group, where the first draft does not hold."""
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Model, Any], None]], ...] = (
+    (_INSIDE, _untouched(*_INSIDE)),
     (_INSIDE, _patterns),
+    (_ROTATED, _untouched(*_ROTATED)),
     (_ROTATED, _rotated),
     (("v", "z", "head_out"), _values),
     (("q", "k"), _queries),
     (_NEURONS, _neurons),
-    (_EXPERTS, _experts),
+    (EXPERTS, check_experts),
+    (WRITES, check_writes),
 )

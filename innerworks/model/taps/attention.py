@@ -17,13 +17,13 @@ from innerworks.errors import BackendError
 from innerworks.model.taps.function_watch import function_watch
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.pieces import Pieces
+from innerworks.model.taps.tapped_backend import REGISTERED, TappedBackend
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["AttentionTap"]
 
-_NAME = "innerworks"
 Process = Callable[[str, "Tensor"], "Tensor"]
 
 
@@ -87,6 +87,11 @@ class AttentionTap:
             patches.wrap(self.module, self.inner, self._with_rotated)
 
     def _install_interface(self, patches: Patches, inside: bool) -> None:
+        if hasattr(self.module.config, "_innerworks_tap"):
+            raise BackendError(
+                f"{type(self.module).__name__} is being looked into already: a function that is called during a run "
+                "cannot run the model again and look into the same layer. Do the inner run first."
+            )
         backend = self.backend
         if inside and backend not in ("eager", "sdpa"):
             raise BackendError(
@@ -95,10 +100,10 @@ class AttentionTap:
             )
         from transformers import AttentionInterface
 
-        if _NAME not in AttentionInterface._global_mapping:
-            AttentionInterface.register(_NAME, _attention)
+        if REGISTERED not in AttentionInterface._global_mapping:
+            AttentionInterface.register(REGISTERED, _attention)
         switched = copy.copy(self.module.config)
-        switched._attn_implementation_internal = _NAME
+        switched._attn_implementation_internal = TappedBackend(backend)
         switched._innerworks_tap = (self, backend)
         patches.set(self.module, "config", switched)
 

@@ -65,10 +65,14 @@ def _reason(error: InnerworksError) -> str:
 
 _OF_INTEREST = ("z", "q", "pattern", "head_out", "attn_out", "mlp_out", "resid_mid", "neurons", "expert_neurons")
 
+_OF_MIXTURES = ("expert_out", "shared_out")
+"""What not every mixture has; a guess that could not confirm it says so."""
+
 
 def lacking(model: iw.Model) -> list[str]:
     """The kinds of site that a transformer usually has and this opened model does not."""
     missing = [name for name in _OF_INTEREST if name in model.anatomy.missing]
+    missing += [name for name in _OF_MIXTURES if name in model.family.absent]
     either = {"neurons", "expert_neurons"}
     return missing if either <= set(missing) else [name for name in missing if name not in either]
 

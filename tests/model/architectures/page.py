@@ -57,6 +57,8 @@ def page(outcomes: Iterable[Outcome]) -> str:
         "- **not tried**: no tiny one could be built here.",
         "",
         "*Without* names what most transformers have and this one, as opened, has not: asked for, it says why.",
+        "A mixture of experts without `shared_out` does more in its MLP than its experts write: the rest of the MLP",
+        "is in no site.",
         "",
         "| `model_type` | | |",
         "|---|---|---|",

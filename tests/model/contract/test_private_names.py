@@ -69,3 +69,27 @@ def test_the_version_is_one_that_was_tried():
     from packaging.version import Version
 
     assert Version(transformers.__version__).major == 5, "the taps were only tried on transformers 5"
+
+
+def test_a_tapped_layers_backend_has_its_own_name_and_our_function():
+    from innerworks.model.taps.tapped_backend import REGISTERED, TappedBackend
+
+    def ours():
+        pass
+
+    mapping, before = AttentionInterface._global_mapping, AttentionInterface._global_mapping.get(REGISTERED)
+    AttentionInterface.register(REGISTERED, ours)
+    try:
+        for name in ("eager", "sdpa"):
+            tapped = TappedBackend(name)
+            assert tapped in ("eager", "sdpa") and tapped == name and (tapped != name) is False and tapped != "other"
+            assert f"{tapped}" == name and tapped not in ("other",)
+            assert ALL_ATTENTION_FUNCTIONS.get_interface(tapped, None) is ours, (
+                "taps/tapped_backend.py is looked up by its hash in transformers' table of attention functions"
+            )
+            assert ALL_ATTENTION_FUNCTIONS.get_interface(name, None) is not ours
+    finally:
+        if before is None:
+            del mapping[REGISTERED]
+        else:
+            mapping[REGISTERED] = before
