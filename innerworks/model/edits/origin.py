@@ -100,9 +100,10 @@ class Origin:
         if stretch.growing:
             return
         short = [(have, need) for have, need in zip(lengths, stretch.lengths, strict=True) if have < need]
-        if short or (have := max(lengths)) > stretch.longest and have > max(stretch.lengths):
+        if short or max(lengths) > stretch.longest:
             have, need = short[0] if short else (max(lengths), stretch.longest)
             raise EditError(
-                f"{said} has the values of a prompt of {have} tokens at every position, which do not fit one of {need}: "
+                f"{said} has the values of a prompt of {have} tokens at every position, which do not fit one of "
+                f"{need}: "
                 "name the positions, as in edit.set(at.resid_pre[5] @ 3, run), or take prompts of one length."
             )
