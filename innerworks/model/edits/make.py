@@ -49,7 +49,7 @@ def _origin(site: Site, run: Any) -> Origin | None:
     """Where a Run's rows stand, for a site that takes all positions along some dimension."""
     if site in run.reduced:
         return None
-    ends = {"query": None, "key": None}
+    ends: dict[str, Any] = {}
     if isinstance(site.pos, Edge):
         ends = {"query": site.pos.query, "key": site.pos.key}
     elif site.pos is not None:
