@@ -13,7 +13,7 @@ from innerworks.model.edits.values import Edit
 from innerworks.model.engine.capture import Capture, Collected, as_capture
 from innerworks.model.engine.conflicts import resolved
 from innerworks.model.engine.forward import forward
-from innerworks.model.engine.generate import Generation, generate, generated_layout
+from innerworks.model.engine.generate import Generation, NonFiniteStep, generate, generated_layout
 from innerworks.model.engine.gradients import Gradients, frozen, in_basis, pulled
 from innerworks.model.engine.nonfinite import first_nonfinite
 from innerworks.model.engine.positions import keeper, logit_columns
@@ -249,8 +249,8 @@ class Model(DescribedModel):
         try:
             with seeded(seed, self.device):
                 ids, captured, reduced = generate(self.anatomy, session, batch, wanted, config, options or {})
-        except NonFiniteError:
-            raise NonFiniteError(first_nonfinite(self, batch, edits)) from None
+        except NonFiniteStep as step:
+            raise NonFiniteError(first_nonfinite(self, batch, edits, (step.ids, session.layout))) from None
         session.check_fired()
         new = split_new(ids, batch, config)
         layout = generated_layout(batch, new, ids.shape[1] - 1)

@@ -190,6 +190,33 @@ def test_experts_in_float64():
     assert model.run(ids(2)).logits.dtype == torch.float64
 
 
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_nan_in_what_is_written_is_found_at_its_position(use_cache):
+    model = opened(build("llama"))
+    endless = [edit.scale(at.mlp_out[1] @ slice(5, None), float("inf"))]
+    asked = {"max_new_tokens": 8, "edits": endless, "stop_at_eos": False, "use_cache": use_cache}
+    with pytest.raises(NonFiniteError, match=r"first appears at mlp_out.1@5 \(prompt 0\)") as found:
+        model.generate([[7, 8, 9]], **asked)
+    assert "look for an edit" in str(found.value) and "dtype='float32'" not in str(found.value)
+    with pytest.raises(NonFiniteError, match=r"first appears at mlp_out.1@5 \(prompt 1\)"):
+        model.generate([[7, 8, 9], [5, 6, 7, 8, 9]], **asked)
+    at_the_end = edit.scale(at.mlp_out[1] @ -1, float("inf"))
+    with pytest.raises(NonFiniteError, match=r"first appears at mlp_out.1@2 \(prompt 0\)"):
+        model.generate([[7, 8, 9]], **{**asked, "edits": [at_the_end]})
+
+
+def test_nan_of_float64_behind_padding_says_so():
+    module = build("llama").double()
+    ids, mask = torch.tensor([[5, 6, 7], [0, 8, 9]]), torch.tensor([[1, 1, 1], [0, 1, 1]])
+    assert module(ids, attention_mask=mask).logits[1].isnan().any(), "transformers itself gives NaN here"
+    model = opened(module)
+    with pytest.raises(NonFiniteError, match=r"padded on the left gives NaN .* pad on the right, run the rows alone"):
+        _ = model.run([[5, 6, 7], [8, 9]], padding="left").logits
+    with pytest.raises(NonFiniteError, match="one prompt at a time"):
+        model.generate([[5, 6, 7], [8, 9]], max_new_tokens=2)
+    assert model.run([[5, 6, 7], [8, 9]], padding="right").logits[1, :2].isfinite().all()
+
+
 def test_nan_says_where_it_comes_from_first():
     module = build("llama")
     model = opened(module)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from innerworks.model.edits.origin import Origin
 from innerworks.model.edits.values import Context, Edit, fit
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Resample(Edit):
 
     bank: Tensor = field(kw_only=True)
     seed: int = field(default=0, kw_only=True)
+    origin: Origin | None = field(default=None, kw_only=True)
     op: ClassVar[str] = "resample"
     replaces: ClassVar[bool] = True
 
@@ -31,7 +33,11 @@ class Resample(Edit):
             int(torch.randint(self.bank.shape[0], (), generator=_generator(self.seed, context.place, row, 0)))
             for row in context.rows
         ]
-        return fit(self.bank[drawn], x, self)
+        values = self.bank[drawn].to(device=x.device, dtype=x.dtype)
+        if self.origin is None:
+            return fit(values, x, self)
+        values, known = self.origin.drawn(drawn).placed(values, x, context.stretches(), self)
+        return fit(values, x, self) if known is None else fit(values, x, self).where(known, x)
 
     def for_row(self, row: int, axes: tuple[str, ...]) -> Edit | None:
         """The edit itself, which draws row by row; unless the bank holds a value for every position."""
@@ -42,8 +48,8 @@ class Resample(Edit):
         return {"bank": self.bank}
 
     def options(self) -> Mapping[str, Any]:
-        """The seed."""
-        return {"seed": self.seed}
+        """The seed, and whose positions the bank has."""
+        return {"seed": self.seed} | ({} if self.origin is None else {"origin": self.origin.options()})
 
 
 @dataclass(frozen=True, eq=False, repr=False)

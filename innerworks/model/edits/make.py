@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from innerworks.errors import EditError
 from innerworks.model.edits import values as v
 from innerworks.model.edits.draws import Noise, Resample
+from innerworks.model.edits.origin import Origin
 from innerworks.model.edits.projections import ProjectOut, Swap
 from innerworks.model.sites import Edge, Position, Role, Site, at
 
@@ -31,13 +32,32 @@ __all__ = [
 ]
 
 
-def _values(site: Site, source: Any) -> tuple[Tensor, bool]:
-    """The tensor to use at a site, and whether its first dimension is the layer: a Run gives its own values there."""
+def _values(site: Site, source: Any) -> tuple[Tensor, bool, Origin | None]:
+    """The tensor to use at a site, whether its first dimension is the layer, and whose positions it has.
+
+    A Run gives its own values there.
+    """
     import torch
 
     if hasattr(source, "captured"):
-        return source[site], site.kind.layered and not isinstance(site.layer, int)
-    return torch.as_tensor(source), False
+        layered = site.kind.layered and not isinstance(site.layer, int)
+        return source[site], layered, _origin(site, source)
+    return torch.as_tensor(source), False, None
+
+
+def _origin(site: Site, run: Any) -> Origin | None:
+    """Where a Run's rows stand, for a site that takes all positions along some dimension."""
+    if site in run.reduced:
+        return None
+    ends: dict[str, Any] = {}
+    if isinstance(site.pos, Edge):
+        ends = {"query": site.pos.query, "key": site.pos.key}
+    elif site.pos is not None:
+        ends = {"query": site.pos, "pos": site.pos}
+    whole = [d for d in site.kind.dims or ("batch", "pos", "d") if d in ("pos", "query", "key") and ends.get(d) is None]
+    layout = run.layout
+    lengths = tuple(n + more for n, more in zip(layout.lengths, layout.room, strict=True))
+    return Origin(layout.starts, lengths, tuple(whole)) if whole else None
 
 
 def _independent(directions: Any) -> Tensor:
@@ -62,15 +82,15 @@ def zero(site: Site | str) -> v.Zero:
 def set(site: Site | str, value: Any) -> v.Set:
     """Put `value` there: a tensor that broadcasts to what the site selects, or a Run to take its values from."""
     place = at(site)
-    tensor, layered = _values(place, value)
-    return v.Set(place, value=tensor, layered=layered)
+    tensor, layered, origin = _values(place, value)
+    return v.Set(place, value=tensor, layered=layered, origin=origin)
 
 
 def freeze(site: Site | str, run: Any) -> v.Freeze:
     """Hold a place (all its layers, `at.z[:]`) at the values it had in `run`, whatever is edited before it."""
     place = at(site)
-    tensor, layered = _values(place, run)
-    return v.Freeze(place, value=tensor, layered=layered)
+    tensor, layered, origin = _values(place, run)
+    return v.Freeze(place, value=tensor, layered=layered, origin=origin)
 
 
 def freeze_routing(run: Any, *, weights: Literal["frozen", "live"] = "frozen") -> list[v.Freeze]:
@@ -91,17 +111,27 @@ def freeze_routing(run: Any, *, weights: Literal["frozen", "live"] = "frozen") -
 def mean(site: Site | str, source: Any, over: tuple[str, ...] = ("batch",)) -> v.Mean:
     """Mean ablation: the mean of a Run's (or tensor's) values over its rows, or over ("batch", "pos")."""
     place = at(site)
-    tensor, layered = _values(place, source)
+    tensor, layered, origin = _values(place, source)
     dims = ["layer", *place.remaining_dims] if layered else list(place.remaining_dims)
     for dim in over:
         if dim not in dims:
             raise EditError(f"mean over {dim!r}: {place} has the dimensions {', '.join(dims)}.")
     axes = [dims.index(dim) for dim in over]
+    origin = _origin_of_mean(origin, over)
     real = _real_tokens(place, source, tensor, dims, over)
     if real is None:
-        return v.Mean(place, value=tensor.mean(axes, keepdim=True), layered=layered)
+        return v.Mean(place, value=tensor.mean(axes, keepdim=True), layered=layered, origin=origin)
     total = tensor.where(real, 0.0).sum(axes, keepdim=True)
-    return v.Mean(place, value=total / real.sum(axes, keepdim=True), layered=layered)
+    return v.Mean(place, value=total / real.sum(axes, keepdim=True), layered=layered, origin=origin)
+
+
+def _origin_of_mean(origin: Origin | None, over: tuple[str, ...]) -> Origin | None:
+    """What is left of the positions of values that are averaged."""
+    if origin is None:
+        return None
+    one = origin.drawn([0]) if "batch" in over else origin
+    left = tuple(dim for dim in one.dims if dim not in over)
+    return Origin(one.starts, one.lengths, left) if left else None
 
 
 def _real_tokens(place: Site, source: Any, tensor: Tensor, dims: list[str], over: tuple[str, ...]) -> Tensor | None:
@@ -120,10 +150,10 @@ def _real_tokens(place: Site, source: Any, tensor: Tensor, dims: list[str], over
 def resample(site: Site | str, source: Any, seed: int = 0) -> Resample:
     """Resample ablation: each row gets what a row of a Run (or tensor, rows first), drawn by the seed, had there."""
     place = at(site)
-    tensor, layered = _values(place, source)
+    tensor, layered, origin = _values(place, source)
     if layered:
         raise EditError(f"resample takes one layer at a time: use a list of edits, one for each layer of {place}.")
-    return Resample(place, bank=tensor, seed=seed)
+    return Resample(place, bank=tensor, seed=seed, origin=origin)
 
 
 def noise(site: Site | str, std: float, seed: int = 0) -> Noise:
@@ -141,8 +171,8 @@ def noise(site: Site | str, std: float, seed: int = 0) -> Noise:
 def add(site: Site | str, value: Any, factor: float = 1.0) -> v.Add:
     """Steering: add `factor` times a vector (or anything that broadcasts)."""
     place = at(site)
-    tensor, layered = _values(place, value)
-    return v.Add(place, value=tensor, factor=float(factor), layered=layered)
+    tensor, layered, origin = _values(place, value)
+    return v.Add(place, value=tensor, factor=float(factor), layered=layered, origin=origin)
 
 
 def scale(site: Site | str, factor: Any) -> v.Scale:
@@ -158,8 +188,8 @@ def project_out(site: Site | str, directions: Any) -> ProjectOut:
 def swap(site: Site | str, directions: Any, value: Any) -> Swap:
     """Exchange the part inside a subspace for that of `value` (a tensor or a Run): interchange intervention."""
     place = at(site)
-    tensor, layered = _values(place, value)
-    return Swap(place, value=tensor, layered=layered, directions=_independent(directions))
+    tensor, layered, origin = _values(place, value)
+    return Swap(place, value=tensor, layered=layered, origin=origin, directions=_independent(directions))
 
 
 def knockout(

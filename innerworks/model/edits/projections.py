@@ -53,7 +53,7 @@ class Swap(Valued):
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """X with the subspace's part taken from the values."""
         q = _orthonormal(self.directions, x, self)
-        return x + ((fit(self.value, x, self) - x) @ q) @ q.mT
+        return x + ((self.values_for(x, context, x) - x) @ q) @ q.mT
 
     def tensors(self) -> Mapping[str, Tensor]:
         """Values and directions."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from innerworks.errors import EditError, FileError
 from innerworks.model.edits import values as v
 from innerworks.model.edits.draws import Noise, Resample
+from innerworks.model.edits.origin import Origin
 from innerworks.model.edits.projections import ProjectOut, Swap
 from innerworks.model.sites import Linear, at
 
@@ -76,7 +77,10 @@ def _one(i: int, row: dict[str, Any], tensors: dict[str, Tensor]) -> v.Edit:
     bases = {}
     if "basis" in row:
         bases[row["basis"]] = Linear(row["basis"], own.pop("basis.read"), own.pop("basis.write"))
-    return _OPS[row["op"]](at(row["site"], bases), **own, **row["options"])
+    options = dict(row["options"])
+    if "origin" in options:
+        options["origin"] = Origin.of(options["origin"])
+    return _OPS[row["op"]](at(row["site"], bases), **own, **options)
 
 
 def save(path: str | Path, edits: v.Edit | Sequence[v.Edit]) -> None:

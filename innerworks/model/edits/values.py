@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from innerworks.errors import EditError
+from innerworks.model.edits.origin import Origin, Stretch
 from innerworks.model.sites import Site
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Context:
     """A number for the kind of site, its layer and unit, so that draws differ between places."""
     rows: tuple[int, ...]
     positions: Callable[[], list[list[int]]]
+    stretches: Callable[[], list[Stretch]] = list
+    """The dimensions of positions that are given whole: where they begin."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,7 +89,7 @@ class Edit:
 
     def __repr__(self) -> str:
         held = [f"{name}: {' x '.join(map(str, t.shape)) or 'a number'}" for name, t in self.tensors().items()]
-        said = [f"{k}={v!r}" for k, v in self.options().items() if k != "layered"]
+        said = [f"{k}={v!r}" for k, v in self.options().items() if k not in ("layered", "origin")]
         return f"{self.op}({', '.join([str(self.site), *held, *said])})"
 
 
@@ -135,14 +138,24 @@ class Valued(Edit):
 
     value: Tensor = field(kw_only=True)
     layered: bool = field(default=False, kw_only=True)
+    origin: Origin | None = field(default=None, kw_only=True)
+    """Where the rows stood of the run that had these values at every position."""
 
     def tensors(self) -> Mapping[str, Tensor]:
         """The values."""
         return {"value": self.value}
 
     def options(self) -> Mapping[str, Any]:
-        """Whether the first dimension is the layer."""
-        return {"layered": self.layered}
+        """Whether the first dimension is the layer, and whose positions the values are."""
+        return {"layered": self.layered} | ({} if self.origin is None else {"origin": self.origin.options()})
+
+    def values_for(self, x: Tensor, context: Context, fill: Tensor) -> Tensor:
+        """The values in the shape of x; where they are a run's, its positions' own, and `fill` where it had none."""
+        value = self.value.to(device=x.device, dtype=x.dtype)
+        if self.origin is None:
+            return fit(value, x, self)
+        value, known = self.origin.placed(value, x, context.stretches(), self)
+        return fit(value, x, self) if known is None else fit(value, x, self).where(known, fill)
 
     def on(self, site: Site, index: int) -> Edit:
         """The edit with the values of that layer."""
@@ -155,7 +168,9 @@ class Valued(Edit):
     def for_row(self, row: int, axes: tuple[str, ...]) -> Edit | None:
         """The edit with the values of that row."""
         value = _row_of(self.value, row, axes)
-        return None if value is None else replace(self, value=value)
+        if value is None:
+            return None
+        return replace(self, value=value, origin=None if self.origin is None else self.origin.drawn([row]))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -167,7 +182,7 @@ class Set(Valued):
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """The given values."""
-        return fit(self.value, x, self)
+        return self.values_for(x, context, x)
 
     def same_as(self, x: Tensor) -> bool:
         """Nothing to do where the values are there already."""
@@ -203,12 +218,12 @@ class Add(Valued):
 
     def apply(self, x: Tensor, context: Context) -> Tensor:
         """X plus factor times the values."""
-        value = fit(self.value, x, self)
+        value = self.values_for(x, context, x.new_zeros(()))
         return x + (value if self.factor == 1.0 else value * self.factor)
 
     def options(self) -> Mapping[str, Any]:
-        """Layering and factor."""
-        return {"layered": self.layered, "factor": self.factor}
+        """Layering, positions and factor."""
+        return {**super().options(), "factor": self.factor}
 
     def same_as(self, x: Tensor) -> bool:
         """Nothing to add."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from innerworks.model.batch import Batch
     from innerworks.model.taps import Layout
 
-__all__ = ["Generation", "generate"]
+__all__ = ["Generation", "NonFiniteStep", "generate"]
 
 
 class Generation(Run):
@@ -34,6 +34,14 @@ class Generation(Run):
     def __repr__(self) -> str:
         said = "".join(f"\n  {text!r}" for text in self.texts or map(str, self.new_ids))
         return f"{super().__repr__()}{said}"
+
+
+class NonFiniteStep(NonFiniteError):
+    """A step gave NaN; `ids` is all that was fed until then."""
+
+    def __init__(self, ids: Tensor) -> None:
+        super().__init__("the logits of a step hold NaN.")
+        self.ids = ids
 
 
 class _Chunks:
@@ -96,6 +104,8 @@ def generate(
     for whole, pieces in chunks.items():
         session.read(whole, pieces.reader(session))
 
+    fed: list[Tensor] = []
+
     def announce(_: Any, args: Any, kwargs: Any) -> None:
         ids = kwargs.get("input_ids")
         ids = ids if ids is not None else args[0]
@@ -105,10 +115,13 @@ def generate(
                 "whose they are: take num_beams=1 and num_return_sequences=1, and repeat the prompt instead."
             )
         session.begin(_fed_before(anatomy, session, kwargs, ids.shape[1]), ids.shape[1])
+        if session.window.offset == 0:
+            fed.clear()
+        fed.append(ids)
 
     def refuse_nan(_: Any, args: Any, output: Any) -> None:
         if bool(output.logits[:, -1].isnan().any()):
-            raise NonFiniteError
+            raise NonFiniteStep(torch.cat(fed, 1))
 
     patches = Patches()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import SiteError
@@ -11,6 +10,7 @@ from innerworks.model.batch import Batch
 from innerworks.model.engine.capture import as_capture
 from innerworks.model.engine.gradients import pulled
 from innerworks.model.engine.positions import logit_columns
+from innerworks.model.estimate.cached import blank, cache_bytes, cached, shows_cache, step_flops
 from innerworks.model.estimate.dry import Dry, sizes
 from innerworks.model.estimate.result import Estimate
 from innerworks.model.estimate.sweeps import sweep_cost
@@ -120,15 +120,21 @@ def _generation(model: Model, dry: Dry, batch: Batch, capture: Any, new: int, we
 
     wanted = as_capture(capture, model.anatomy) if capture else {}
     fed = batch.width + new - 1
+    own = shows_cache(dry, batch)
     with torch.no_grad(), dry.tracking() as prompt:
-        first = _cached(dry, batch, batch.width)
-    steps = [_step_flops(dry, batch, cache, width) for cache, width in ((first, batch.width), (None, fed))]
-    whole = _blank(batch, fed)
+        first = cached(dry, batch, batch.width, own)
+    working = max(0, prompt.peak - cache_bytes(first))
     with torch.no_grad():
-        cache = _cached(dry, batch, fed)
+        last = first if new == 1 else cached(dry, batch, fed - 1, own)
+    steps = [step_flops(dry, batch, cache) for cache in (first, last)] if new > 1 else [0]
+    whole = blank(batch, fed)
+    with torch.no_grad():
+        cache = cached(dry, batch, fed, own)
         session, collected = dry.session(whole, {site.whole: None for site in wanted})
         dry.forward(session, whole, columns=[[fed - 1]] * len(batch))
-    reduced = "reducers act on what was captured whole, once all is written" if any(wanted.values()) else ""
+    notes = ["reducers act on what was captured whole, once all is written"] if any(wanted.values()) else []
+    if dry.anatomy.mixer_layers and not own:
+        notes.append("the states that this model keeps in its own modules, out of its cache, are not counted")
     flops = prompt.flops + (new - 1) * sum(steps) // 2
     return Estimate(
         "a generation",
@@ -137,9 +143,9 @@ def _generation(model: Model, dry: Dry, batch: Batch, capture: Any, new: int, we
         fed * len(batch),
         weights,
         sizes(collected.tensors),
-        cache=_cache_bytes(cache),
-        working=max(0, prompt.peak - _cache_bytes(first)),
-        notes=(reduced,) if reduced else (),
+        cache=cache_bytes(cache),
+        working=working,
+        notes=tuple(notes),
     )
 
 
@@ -149,59 +155,3 @@ def _plain_flops(dry: Dry, meta: Batch) -> int:
     with torch.no_grad(), dry.tracking() as tracked:
         dry.forward(dry.session(meta, {})[0], meta)
     return int(tracked.flops)
-
-
-def _blank(batch: Batch, width: int) -> Batch:
-    """As many rows, all of this width, without values."""
-    import torch
-
-    ids = torch.zeros(len(batch), width, dtype=torch.long, device="meta")
-    rows = len(batch)
-    return replace(batch, ids=ids, mask=ids, positions=ids, starts=(0,) * rows, lengths=(width,) * rows, _made={})
-
-
-def _cached(dry: Dry, batch: Batch, width: int) -> Any:
-    """The cache behind a pass over so many tokens."""
-    from transformers import DynamicCache
-
-    cache, blank = DynamicCache(config=dry.anatomy.module.config), _blank(batch, width)
-    arguments = {"past_key_values": cache, "use_cache": True}
-    dry.forward(dry.session(blank, {})[0], blank, columns=[[width - 1]] * len(batch), arguments=arguments)
-    return cache
-
-
-def _step_flops(dry: Dry, batch: Batch, cache: Any, width: int) -> int:
-    """What one more token takes behind so many."""
-    import torch
-
-    cache = _cached_quietly(dry, batch, width - 1) if cache is None else cache
-    one = _blank(batch, 1)
-    arguments = {"past_key_values": cache, "use_cache": True, "attention_mask": _step_mask(dry, batch, cache)}
-    with torch.no_grad(), dry.tracking() as tracked:
-        dry.forward(dry.session(one, {})[0], one, arguments=arguments)
-    return int(tracked.flops)
-
-
-def _step_mask(dry: Dry, batch: Batch, cache: Any) -> Any:
-    """A mask over the keys that each kind of layer has at hand."""
-    import torch
-
-    if dry.anatomy.family.alibi:
-        return torch.zeros(len(batch), cache.get_seq_length() + 1, device="meta", dtype=torch.long)
-    empty = torch.zeros(1, 1, 1, 1, device="meta", dtype=dry.anatomy.embedding.weight.dtype)
-    kinds = getattr(dry.anatomy.config, "layer_types", None) or [""] * len(cache.layers)
-    masks = {
-        kind: empty.expand(len(batch), 1, 1, cache.get_mask_sizes(1, layer)[0]) for layer, kind in enumerate(kinds)
-    }
-    return masks if len(masks) > 1 else next(iter(masks.values()))
-
-
-def _cached_quietly(dry: Dry, batch: Batch, width: int) -> Any:
-    import torch
-
-    with torch.no_grad():
-        return _cached(dry, batch, width)
-
-
-def _cache_bytes(cache: Any) -> int:
-    return sum(sizes([layer.keys, layer.values]) for layer in cache.layers)

@@ -12,7 +12,7 @@ from innerworks.errors import BackendError
 from innerworks.model.anatomy import Anatomy
 from innerworks.model.batch import Batch
 from innerworks.model.engine.capture import Collected, Reducer
-from innerworks.model.engine.forward import forward
+from innerworks.model.engine.forward import call_model, forward
 from innerworks.model.engine.positions import keeper
 from innerworks.model.estimate.tracking import Tracked, tracking
 from innerworks.model.sites import Site
@@ -67,16 +67,29 @@ class Dry:
         """One pass that computes nothing."""
         given = {"attention_mask": self._mask(batch), **(options.pop("arguments", None) or {})}
         keep = keeper(columns, batch.width)
-        prepare = [self._reckon_experts]
+        prepare = [self._reckon_experts, *options.pop("prepare", ())]
         try:
             return forward(
                 self.anatomy, session, batch, keep=keep, arguments=given, dry=True, prepare=prepare, **options
             )
         except (RuntimeError, NotImplementedError) as error:
+            own = f"the code of {self.anatomy.family.model_type} itself"
+            where, advice = (
+                ("something in it", "leave out reducers that look at numbers")
+                if session.actions and self._runs_plain(batch, given)
+                else (own, "measure a short run instead, or estimate a model of this size in another family")
+            )
             raise BackendError(
-                f"this cannot be estimated, as something in it asks for values, and here are shapes alone ({error}): "
-                "leave out reducers and edits that look at numbers, or estimate another model of the family."
+                f"this cannot be estimated, as {where} asks for values, and here are shapes alone ({error}): {advice}."
             ) from error
+
+    def _runs_plain(self, batch: Batch, given: Mapping[str, Any]) -> bool:
+        """Whether the model runs where nothing is captured."""
+        try:
+            call_model(self.anatomy, batch, **given)
+        except (RuntimeError, NotImplementedError):
+            return False
+        return True
 
     @contextmanager
     def tracking(self) -> Iterator[Tracked]:
@@ -108,10 +121,12 @@ class Dry:
         tracked.note(out)
         return out
 
-    def _mask(self, batch: Batch) -> Tensor:
-        """A mask of a form that models take as it is: looking into one needs values."""
+    def _mask(self, batch: Batch) -> Tensor | None:
+        """A mask of a form that models take as it is: looking into one needs values. Without attention, none."""
         import torch
 
+        if not self.anatomy.attention_layers:
+            return None
         if self.anatomy.family.alibi:
             return batch.mask
         wide = torch.empty(1, 1, 1, 1, device="meta", dtype=self.anatomy.embedding.weight.dtype)

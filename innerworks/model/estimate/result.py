@@ -27,7 +27,7 @@ class Estimate:
     captured: int = 0
     """Bytes of what is captured and stays."""
     cache: int = 0
-    """Bytes of keys and values at the end of a generation."""
+    """Bytes of keys, values and states at the end of a generation."""
     working: int = 0
     plans: dict[str, int] = field(default_factory=dict)
     """Of a sweep: how many variants go which way, at the most: those that change nothing are not run."""

@@ -24,11 +24,17 @@ def guess(module: Any) -> tuple[Anatomy | None, str]:
     import torch
 
     from innerworks.model.engine.forward import evaluating
+    from innerworks.model.stored import without_values
 
     with torch.no_grad(), evaluating(module):
         found = blocks_of(module)
         if isinstance(found, str):
             return None, found
+        if without_values(module.get_input_embeddings()):
+            return None, (
+                "a guess is checked on the model's own numbers, and this one is on the meta device, with shapes and no "
+                "weights. Load it with weights, or describe it with load(..., family=Family(...))."
+            )
         try:
             said = drafts(module, trace(module, *found))
             if isinstance(said, str):

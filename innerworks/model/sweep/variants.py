@@ -114,4 +114,7 @@ def _for_row(edit: Edit, row: int) -> Edit:
         for name, tensor in edit.tensors().items()
         if name in ("value", "factor") and tensor.dim() == rank and tensor.shape[0] > 1
     }
+    origin = getattr(edit, "origin", None)
+    if per_prompt and origin is not None:
+        return replace(edit, **per_prompt, origin=origin.drawn([row]))  # type: ignore[arg-type, call-arg]
     return replace(edit, **per_prompt) if per_prompt else edit  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from innerworks.errors import SiteError
+from innerworks.model.edits.origin import Stretch
 from innerworks.model.taps.action import Action
 from innerworks.model.taps.layout import Window, index_of
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from innerworks.model.taps.session import Session
 
-__all__ = ["dropped", "entries", "positions"]
+__all__ = ["dropped", "entries", "positions", "stretches"]
 
 
 def entries(session: Session, action: Action, values: Tensor, rows: range) -> tuple[Any, ...] | None:
@@ -64,6 +65,29 @@ def positions(session: Session, action: Action, values: Tensor, rows: range) -> 
     offset = _windows(session, action, values)[dim].offset
     return [
         [session.layout.position_at(row, c + offset) for c in columns] for row, columns in zip(rows, found, strict=True)
+    ]
+
+
+def stretches(session: Session, action: Action, values: Tensor, rows: range) -> list[Stretch]:
+    """The dimensions of positions that an action takes whole, and where they begin in each row."""
+    layout = session.layout
+    unknown = not action.point.dims and (values.dim() < 2 or values.shape[1] != session.window.width)
+    if layout.packed is not None or unknown:
+        return []
+    windows, axes = _windows(session, action, values), action.axes
+    dims = action.point.dims or ("batch", "pos", "d")
+    lengths = tuple(layout.lengths[row] for row in rows)
+    return [
+        Stretch(
+            dim,
+            axes.index(dim),
+            tuple(windows[dim].offset - layout.starts[row] for row in rows),
+            lengths,
+            max(layout.lengths),
+            any(layout.room),
+        )
+        for dim in ("pos", "query", "key")
+        if dim in dims and dim in axes and dim not in action.columns
     ]
 
 

@@ -23,7 +23,7 @@ from innerworks.model.taps.layout import Layout, UnequalRows, Window
 from innerworks.model.taps.patched import Patches
 from innerworks.model.taps.pieces import PieceReader
 from innerworks.model.taps.points import point_of
-from innerworks.model.taps.selection import dropped, entries, positions
+from innerworks.model.taps.selection import dropped, entries, positions, stretches
 from innerworks.model.taps.written_keys import of_written_keys
 
 if TYPE_CHECKING:
@@ -231,6 +231,7 @@ class Session:
             crc32(f"{action.site.whole}.{action.site.unit}".encode()),
             tuple(r - first + self.first_row for r in rows),
             lambda: positions(self, action, current, rows),
+            lambda: stretches(self, action, current, rows),
         )
         if not index:
             new = self._through_basis(action.site, edit, current, context)

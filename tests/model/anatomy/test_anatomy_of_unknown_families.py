@@ -66,6 +66,14 @@ def test_what_is_in_no_record_is_guessed_by_load(caplog):
     assert "no record of 'glm' and guessed one: 2 " in said and "model.layers" in said and "norms" in said
 
 
+def test_without_weights_nothing_can_be_guessed():
+    shape = transformers.AutoConfig.for_model("glm", **SIZES)
+    with pytest.raises(AnatomyError, match=r"checked on the model's own numbers, .* no weights\. Load it with weights"):
+        iw.load(shape)
+    model = iw.load(shape, family=iw.load(unknown("glm")).family)
+    assert model.estimate([1, 2, 3]).flops > 0
+
+
 @pytest.mark.each_family
 @pytest.mark.parametrize("model_type", GUESSED)
 def test_a_guess_says_what_it_found_and_holds(model_type):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from families import FIRST, backends, ids
+from families import FIRST, backends, build, ids
 from opened_models import at, everywhere, model_of, prompt
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -100,6 +100,51 @@ def test_operations_of_a_generation(family):
     model = model_of(family, "eager")
     cost = model.estimate(ids(1, 9), max_new_tokens=5)
     assert cost.flops == counted(lambda: model.generate(ids(1, 9), max_new_tokens=5, stop_at_eos=False))
+
+
+HYBRIDS = ("jamba", "lfm2", "qwen3_next", "zamba2", "recurrent_gemma", "nemotron_h", "minimax", "mamba", "mamba2")
+
+
+def floats(layer):
+    """The bytes of a cache layer's numbers, its counters left out."""
+    held = [one for value in vars(layer).values() for one in (value.values() if isinstance(value, dict) else [value])]
+    return sizes([one for one in held if isinstance(one, torch.Tensor) and one.is_floating_point()])
+
+
+@pytest.mark.parametrize("family", HYBRIDS)
+def test_operations_and_states_of_a_hybrids_generation(family, monkeypatch):
+    model = iw.load(build(family))
+    monkeypatch.setattr(model.module.config, "_experts_implementation", "batched_mm")
+    asked = dict(do_sample=False, return_dict_in_generate=True, eos_token_id=[], pad_token_id=0)
+    with torch.no_grad():
+        out = model.module.generate(ids(2, 9), max_new_tokens=5, **asked)
+    kept = out.get("past_key_values") or out.get("cache_params")
+    beside = [held for name, held in vars(kept).items() if name != "layers"]
+    cost = model.estimate(ids(2, 9), max_new_tokens=5)
+    assert cost.cache == sizes(beside) + sum(map(floats, kept.layers)) > 0
+    assert cost.flops == counted(lambda: model.generate(ids(2, 9), max_new_tokens=5, stop_at_eos=False))
+    assert ("keeps in its own modules" in repr(cost)) == (family == "recurrent_gemma")
+
+
+@pytest.mark.parametrize("family", HYBRIDS)
+def test_operations_of_a_hybrid_are_exact(family, monkeypatch):
+    model = iw.load(build(family))
+    monkeypatch.setattr(model.module.config, "_experts_implementation", "batched_mm")
+    assert model.estimate(ids(2, 9)).flops == counted(lambda: model.run(ids(2, 9)))
+    back = model.estimate(ids(2, 9), wrt=[at.resid_pre[1]], metric=metrics.logit(5))
+    assert back.flops > 0 and back.captured == 2 * 9 * model.d_model * 4
+    assert model.estimate(ids(2, 9), variants={"a": [edit.zero(at.resid_pre[1])]}, metric=metrics.logit(5)).forwards > 1
+
+
+def test_a_model_whose_own_code_asks_for_values_is_refused_truthfully():
+    small = dict(hidden_size=32, num_hidden_layers=2, num_key_value_heads=2, intermediate_size=64, vocab_size=83)
+    shape = transformers.JetMoeConfig(**small, kv_channels=8)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = iw.load(transformers.AutoModelForCausalLM.from_config(shape).eval())
+    for asked in ({}, {"capture": [at.resid_pre[1]]}, {"max_new_tokens": 3}, {"wrt": at.resid_pre[1]}):
+        with pytest.raises(BackendError, match="the code of jetmoe itself asks for values.* measure a short run"):
+            model.estimate(prompt(), **asked)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt_neox", "gemma2", "mixtral"])
