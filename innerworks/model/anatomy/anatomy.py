@@ -297,7 +297,7 @@ class Anatomy:
         for layer in pick(site.layer, self.n_layers, "layer") if site.layer is not None else ():
             self.check_layer(site.name, layer)
         if site.unit is not None and site.kind.unit is not None and site.basis is None:
-            pick(site.unit, self.size(site.kind.unit), site.kind.unit)
+            pick(site.unit, self.size(site.kind.unit, site.name), site.kind.unit)
         return site
 
     def check_layer(self, kind: str, layer: int) -> None:
@@ -329,7 +329,7 @@ class Anatomy:
         """The site in each of the layers it names, numbered from 0."""
         self.check(site)
         if isinstance(site.unit, int) and site.unit < 0 and site.kind.unit is not None:
-            site = replace(site, unit=site.unit % self.size(site.kind.unit))
+            site = replace(site, unit=site.unit % self.size(site.kind.unit, site.name))
         if not site.kind.layered:
             return [site]
         if site.layer is None:

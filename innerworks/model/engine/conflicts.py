@@ -37,7 +37,7 @@ def resolved(edits: Sequence[Edit], anatomy: Anatomy, lengths: Sequence[int] = (
             site = edit.site
             basis = None if site.basis is None else id(site.basis)
             same = replacing.setdefault((site.name, site.layer, site.path, basis), [])
-            units = None if site.kind.unit is None else anatomy.size(site.kind.unit)
+            units = None if site.kind.unit is None else anatomy.size(site.kind.unit, site.name)
             for other in same:
                 if other.op != "freeze" and _overlap(edit.site, other.site, units, length):
                     raise EditError(

@@ -71,7 +71,11 @@ class Neurons(Views):
         # Folding costs as much as there are columns, so one column is cut out before and not after.
         read, read_bias = self._branch("up", layer, expert, folded, neuron)
         gate, gate_bias = None, None
-        gated = self._experts(layer, expert)[0].has_gate if mixture else self.anatomy.in_layer(layer).gate is not None
+        gated = (
+            getattr(self._experts(layer, expert)[0], "has_gate", True)
+            if mixture
+            else self.anatomy.in_layer(layer).gate is not None
+        )
         if gated:
             gate, gate_bias = self._branch("gate", layer, expert, folded, neuron)
             gate, gate_bias = gate[:, 0], gate_bias[0]

@@ -23,7 +23,7 @@ def selections(model, site):
     if site.name == "logits":
         return chosen
     if site.kind.unit is not None:
-        last = model.anatomy.size(site.kind.unit) - 1
+        last = model.anatomy.size(site.kind.unit, site.name) - 1
         one, several = site[site.layer, 0], site[site.layer, [-1, 0] if last else [-1]]
         chosen += [one, several, site[site.layer, [last]]]
         chosen += [(one @ (-1, 0)), (several @ (slice(1, 4), 2))] if edges else [one @ -1, several @ [0, 3]]
