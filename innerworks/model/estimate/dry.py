@@ -100,7 +100,9 @@ class Dry:
     def _reckon_experts(self, patches: Patches) -> None:
         """Experts' memory is reckoned: without values they run in a form that copies their weights for every token."""
         record = self.anatomy.family.experts
-        for layer in self.anatomy.mixture_layers if record is not None and not record.everywhere else ():
+        for layer in (
+            self.anatomy.mixture_layers if record is not None and not record.everywhere and self.anatomy.routes else ()
+        ):
             assert record is not None
             patches.wrap(self.anatomy.part(layer, record.experts), "forward", self._around_experts)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import built
+from tiny import MODEL_TYPES, built
 
 import innerworks as iw
 from innerworks import at, edit
 from innerworks.errors import SiteError
 
-WITH_SHARED = ("glm4_moe", "dots1", "ernie4_5_moe", "hy_v3", "exaone_moe", "granitemoeshared", "flint")
+KNOWN = ("glm4_moe", "dots1", "ernie4_5_moe", "hy_v3", "exaone_moe", "granitemoeshared", "flint")
+WITH_SHARED = [name for name in KNOWN if name in MODEL_TYPES]  # an older transformers lacks some
 CHANGED_AFTER = ("axk1", "minimax_m3_vl_text")
 """Mixtures that scale or norm what their experts give inside the MLP."""
 PROMPT = torch.randint(2, 83, (2, 9), generator=torch.Generator().manual_seed(3))
@@ -62,6 +63,8 @@ def test_experts_whose_output_is_changed_on_the_way_have_no_writes(model_type):
 
 
 def test_what_else_an_mlp_adds_is_said_to_be_in_no_site():
+    if "flint" not in MODEL_TYPES:
+        pytest.skip("this transformers has no flint")
     module = built("flint")
     mixtures = [block.mlp for block in module.model.layers if hasattr(block.mlp, "experts")]
     for mlp in mixtures:
