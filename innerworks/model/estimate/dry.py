@@ -100,10 +100,9 @@ class Dry:
     def _reckon_experts(self, patches: Patches) -> None:
         """Experts' memory is reckoned: without values they run in a form that copies their weights for every token."""
         record = self.anatomy.family.experts
-        for layer in (
-            self.anatomy.mixture_layers if record is not None and not record.everywhere and self.anatomy.routes else ()
-        ):
-            assert record is not None
+        if record is None or record.everywhere or not self.anatomy.routes:
+            return
+        for layer in self.anatomy.mixture_layers:
             patches.wrap(self.anatomy.part(layer, record.experts), "forward", self._around_experts)
 
     def _around_experts(self, original: Any, hidden: Tensor, *args: Any, **kwargs: Any) -> Any:
