@@ -12,6 +12,7 @@ __all__ = [
     "MetricError",
     "NonFiniteError",
     "NotFiredError",
+    "OptionError",
     "OutOfMemoryError",
     "PairError",
     "PromptError",
@@ -54,6 +55,10 @@ class PromptError(InnerworksError):
 
 class PairError(PromptError):
     """A clean and a corrupt prompt cannot be aligned."""
+
+
+class OptionError(InnerworksError):
+    """An option of a technique was given a value that it does not take."""
 
 
 class MetricError(InnerworksError):

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, Protocol
 from innerworks.errors import InnerworksError
 from innerworks.registry.written import split
 
-__all__ = ["Reader", "Unreadable", "controls", "help_in", "reader_of", "rendered"]
+__all__ = ["Reader", "Unreadable", "choices_in", "controls", "help_in", "reader_of", "rendered"]
 
 
 class Unreadable(InnerworksError):
@@ -81,6 +81,17 @@ def _compound(annotation: Any) -> Reader:
 def help_in(annotation: Any) -> str:
     """The text in `Annotated[int, "how many neurons to list"]`."""
     return next((one for one in _metadata(annotation) if isinstance(one, str)), "")
+
+
+def choices_in(annotation: Any) -> tuple[Any, ...]:
+    """The few values that are all an annotation takes, None among them where it does; () where it takes others too."""
+    bare = _bare(annotation)
+    if typing.get_origin(bare) is Literal:
+        return typing.get_args(bare)
+    if typing.get_origin(bare) not in (typing.Union, types.UnionType):
+        return (None,) if bare is types.NoneType else ()
+    members = [choices_in(one) for one in typing.get_args(bare)]
+    return tuple(value for member in members for value in member) if all(members) else ()
 
 
 def controls(annotation: Any) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from innerworks.errors import InnerworksError
-from innerworks.registry.annotations import Reader, Unreadable, controls, help_in, reader_of, rendered
+from innerworks.errors import InnerworksError, OptionError
+from innerworks.registry.annotations import Reader, Unreadable, choices_in, controls, help_in, reader_of, rendered
 
 __all__ = ["Option"]
 
@@ -51,6 +51,14 @@ class Option:
             return reader_of(self.annotation)
         except Unreadable as problem:
             raise Unreadable(f"the option {self.name!r}: {problem}") from None
+
+    def check(self, value: Any) -> None:
+        """Raise where the option takes one of a few values and this is none of them."""
+        choices = choices_in(self.annotation)
+        if choices and not any(type(value) is type(one) and value == one for one in choices):
+            *most, last = map(repr, choices)
+            known = f"{', '.join(most)} or {last}" if most else last
+            raise OptionError(f"{self.name}={value!r}: use {known}.")
 
     def parse(self, given: Any, model: Any = None) -> Any:
         """The value of a text, or of the plain JSON value that `schema` describes."""

@@ -138,6 +138,9 @@ class Technique:
         resume = options.pop("resume", None) if lifted else None
         bound = self._bound(model, *given, **options)
         own = {one.name: bound.arguments[one.name] for one in self.options if one.name in bound.arguments}
+        for one in self.options:
+            if one.name in own:
+                one.check(own[one.name])
         bound.apply_defaults()
         started = time.perf_counter()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from families import module_of
 import innerworks as iw
 from innerworks import at, edit
 from innerworks.data.lifting import Pairs, Prompts
-from innerworks.errors import InnerworksError
+from innerworks.errors import InnerworksError, OptionError
 from innerworks.registry import Cost, technique
 from innerworks.registry.technique import registered
 from innerworks.results import Provenance, Result, labelled
@@ -51,6 +51,28 @@ def test_a_registered_function_is_known_by_what_it_says():
         ("layer", 0, "which block"),
         ("progress", False, ""),
     ]
+
+
+def test_a_value_that_an_option_does_not_take_is_refused_before_anything_runs(model):
+    def stream_sizes(
+        model: iw.Model,
+        prompt: Prompts,
+        by: Annotated[Literal["norm", "largest"], "what size means"] = "norm",
+        over: Literal["layer", 3] | None = None,
+        free: Literal["all"] | str = "all",
+    ) -> Result:
+        """How large the stream is."""
+        return Result(data={"by": labelled([float(by == "norm")], ("example",))})
+
+    call = register()(stream_sizes)
+    assert float(call(model, [1, 2], by="largest").data["by"]) == 0
+    for given in ({"over": None}, {"over": "layer"}, {"over": 3}, {"free": "anything"}):
+        call(model, [1, 2], **given)
+    with pytest.raises(OptionError, match=r"^by='mean': use 'norm' or 'largest'\.$"):
+        call(model, [1, 2], by="mean")
+    for wrong in ("3", "row", 4, [3]):
+        with pytest.raises(OptionError, match=r"^over=.*: use 'layer', 3 or None\.$"):
+            call(model, [1, 2], over=wrong)
 
 
 def test_a_technique_without_a_second_input_has_all_its_options():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -26,6 +26,8 @@ class Everyone(Generic[Row]):
     groups: tuple[str, ...]
     """The kind of example that each row is; empty texts where there is no answer key."""
     found: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    servings: Callable[[], Iterator[tuple[Any, dict[str, Any]]]] | None = field(default=None, repr=False)
+    """Every group of rows as it is served in this call, with its options; None where these rows are all there is."""
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Everyone[Row]:

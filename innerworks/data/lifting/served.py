@@ -155,14 +155,19 @@ def _lifted(
     question = asked(technique, model, taken, options)
     parts = _resumed(resume, question)
     options = {one.name: one.default for one in technique.options if not one.required} | options
-    groups = [group for group in grouped(taken.rows, same) if not any(part.rows == group for part in parts)]
+    every = grouped(taken.rows, same)
+    groups = [group for group in every if not any(part.rows == group for part in parts)]
     inner = {**options, "progress": False} if "progress" in names and len(groups) > 1 else options
-    everyone = Everyone(taken.rows, (), kinds(taken))
+
+    def serving(group: Sequence[int]) -> tuple[Any, dict[str, Any]]:
+        rows = kind([taken.rows[i] for i in group], everyone.serving(group))
+        return rows, for_rows(inner, names, taken.key, group, len(taken.rows))
+
+    everyone: Everyone[Row] = Everyone(taken.rows, (), kinds(taken), servings=lambda: map(serving, every))
     with watched(options.get("progress") if len(groups) > 1 else False, technique.name, len(taken.rows)) as tell:
         try:
             for group in groups:
-                chosen = for_rows(inner, names, taken.key, group, len(taken.rows))
-                rows = kind([taken.rows[i] for i in group], everyone.serving(group))
+                rows, chosen = serving(group)
                 parts.append(Part(group, technique.function(model, rows, **chosen)))
                 tell(sum(len(part.rows) for part in parts))
         except KeyboardInterrupt:

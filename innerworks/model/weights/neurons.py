@@ -63,6 +63,14 @@ class Neurons(Views):
         """The bias of `neuron_out`, [d], which is no neuron's; zeros where there is none."""
         return self._down(layer, expert, folded)[1]
 
+    def shared_neuron_out(self, layer: int) -> tuple[Tensor, Tensor]:
+        """What the neurons of the expert that every token goes through write, [neurons, d], and the bias, [d]."""
+        layer = self._layer_with(layer, "shared_neurons")
+        record = self.anatomy.family.experts
+        assert record is not None and record.shared is not None
+        module = self.anatomy.part(layer, f"{record.shared.path}.{record.shared.down}")
+        return matrix_of(module), bias_of(module)
+
     def neuron(self, layer: int, neuron: int, *, expert: int | None = None, folded: bool = False) -> Neuron:
         """One neuron's directions and biases."""
         layer = self._layer_with(layer, "mlp_in")

@@ -8,7 +8,7 @@ from tiny_models import FOIL, KINDS, TARGET, tiny
 
 import innerworks as iw
 from innerworks import at, edit
-from innerworks.errors import AnatomyError, EditError, MetricError, SiteError
+from innerworks.errors import AnatomyError, EditError, MetricError, OptionError, SiteError
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.direct.direct_logit_attribution import direct_logit_attribution
 from innerworks.localize.components.interventions.replacements import concrete
@@ -264,7 +264,8 @@ def test_where_the_stream_is_no_sum_there_are_effects_only():
         ({"metric": None}, MetricError, "say what to measure"),
         ({"behind": -1}, SiteError, "behind=-1"),
         ({"smallest": 0.0}, MetricError, "smallest=0.0"),
-        ({"replace": "median"}, EditError, "replace='median'"),
+        ({"replace": "median"}, OptionError, "replace='median': use 'zero'"),
+        ({"over": "rows"}, OptionError, "over='rows'"),
         ({"sites": at.z[9]}, SiteError, "layer 9"),
         ({"sites": at.gate[:]}, (SiteError, AnatomyError), "no gate"),
         ({"sites": at.z[0] @ 20}, SiteError, "position 20"),

@@ -8,7 +8,7 @@ from tiny_models import FOIL, KINDS, TARGET, tiny
 
 import innerworks as iw
 from innerworks import at, edit
-from innerworks.errors import EditError, MetricError, NonFiniteError, PairError, SiteError
+from innerworks.errors import EditError, MetricError, NonFiniteError, OptionError, PairError, SiteError
 from innerworks.lab import handbuilt
 from innerworks.localize.components.approximation.attribution_patching import attribution_patching
 from innerworks.localize.components.patching.activation_patching import activation_patching
@@ -253,6 +253,55 @@ def test_units_ranked_first_are_among_those_named():
             assert metric == pytest.approx(expected, abs=EXACT)
 
 
+def test_units_are_ranked_over_all_pairs_also_where_their_lengths_differ():
+    model = tiny("gpt2")
+    rows = [families.ids(2, length, seed=length).tolist() for length in (6, 8, 9)]
+    pairs = [(model.prompt(a), model.prompt(b)) for a, b in rows]
+    found = patched("gpt2", at.neurons[:], pairs, top=6).data
+    estimates = [
+        attribution_patching(model, pair, at.neurons[:], metric=METRIC, direction="denoise", exact=0).data
+        for pair in (model.pair(a, b) for a, b in rows)
+    ]
+    sizes = abs(sum(one["score"] * one["gap"] for one in estimates)).stack(unit=("layer", "neuron"))
+    first = [f"{layer}.{neuron}" for layer, neuron in sizes["unit"].values[np.argsort(-sizes.values)[:6]]]
+    assert found["score"]["neuron"].values.tolist() == first
+    assert not found["score"].isnull().any(), "every pair has a value for every unit"
+    alone = patched("gpt2", at.neurons[:], tuple(rows[0]), top=6).data["score"]["neuron"].values.tolist()
+    assert alone != first, "the first pair by itself would have given others"
+
+
+def test_units_ranked_first_are_gone_through_by_position():
+    result = patched("gpt2", at.neurons[:], top=3, each=("neuron", "position"), direction="noise")
+    found = result.data["metric"]
+    assert found.dims == ("neuron", "position") and found.shape == (3, len(CLEAN))
+    corrupt = tiny("gpt2").run(CORRUPT, capture=at.neurons[:])
+    for name in found["neuron"].values:
+        layer, neuron = map(int, name.split("."))
+        for position in (1, 5):
+            place = at.neurons[layer, neuron] @ position
+            expected = float(tiny("gpt2").measure(CLEAN, METRIC, edits=[edit.set(place, corrupt)]))
+            assert float(found.sel(neuron=name)[position]) == pytest.approx(expected, abs=EXACT)
+    assert result.views["score"].kind == "heatmap"
+    with pytest.raises(SiteError, match="so name 'neuron', and 'position'"):
+        patched("gpt2", at.neurons[:], top=3, each=("layer", "position"))
+    with pytest.raises(SiteError, match="names positions already"):
+        patched("gpt2", at.neurons[:] @ -1, top=3, each=("neuron", "position"))
+
+
+def test_more_noise_moves_the_metric_further():
+    model, rows = tiny("llama"), families.ids(6, 7, seed=9).tolist()
+    pairs = [(model.prompt(a), model.prompt(b)) for a, b in zip(rows[::2], rows[1::2], strict=True)]
+
+    def moved(factor):
+        noise = {"direction": "noise", "put": "noise", "seeds": 8, "metric": METRIC, "factor": factor}
+        found = activation_patching(model, pairs, at.resid_post[1] @ -1, **noise).data
+        return float(found["metric_spread"].mean())
+
+    assert moved(1e-3) == pytest.approx(moved(2e-3) / 2, rel=0.02), "small noise is linear in its factor"
+    with pytest.raises(EditError, match="factor=0"):
+        moved(0)
+
+
 def test_a_pair_with_nothing_to_restore_is_told_by_its_number_in_the_call():
     model = tiny("gpt2")
     silent = (model.prompt(CLEAN[:5]), model.prompt([*CLEAN[:4], *CORRUPT[4:5]]))  # they differ behind what is read
@@ -262,7 +311,7 @@ def test_a_pair_with_nothing_to_restore_is_told_by_its_number_in_the_call():
 
 
 def test_what_cannot_be_patched_is_refused():
-    with pytest.raises(EditError, match="direction='denoising': use 'denoise'"):
+    with pytest.raises(OptionError, match="direction='denoising': use 'denoise', 'noise' or 'both'"):
         patched("llama", at.z[:], direction="denoising")
     with pytest.raises(NonFiniteError, match="look at the metric"):
         patched("llama", at.z[:], metric=iw.custom(lambda logits: logits[:, 0] * torch.nan))
@@ -272,7 +321,7 @@ def test_what_cannot_be_patched_is_refused():
     one = tiny("llama").prompt(CLEAN)
     with pytest.raises(PairError, match="not one prompt, '<"):
         patched("llama", at.z[:], one)
-    with pytest.raises(EditError, match="put='zeros': use one of counterpart"):
+    with pytest.raises(OptionError, match="put='zeros': use 'counterpart'"):
         patched("llama", at.z[:], direction="noise", put="zeros")
     with pytest.raises(EditError, match="direction='noise'"):
         patched("llama", at.z[:], put="zero")

@@ -111,6 +111,21 @@ def test_roles_stand_where_each_prompt_has_them():
     assert {"low", "high"} <= set(together.views["cuts"].arrays)
 
 
+def test_the_query_is_where_the_answer_is_read():
+    assert cut("llama", query=-1, key=2).data["metric"].equals(cut("llama", key=2).data["metric"])
+    ids = families.ids(1, 7)[0].tolist()
+    whole = {"target": iw.whole([5, 9, 4]), "metric": "log_prob", "key": [2]}
+    found = cut("llama", ids, **whole)
+    named = cut("llama", ids, **whole, query=[6, 7, 8])
+    last = cut("llama", ids, **whole, query=-1)
+    assert found.data["metric"].values == pytest.approx(named.data["metric"].values, abs=EXACT)
+    assert abs(found.data["metric"].values - last.data["metric"].values).max() > 1e-4
+    earlier = cut("llama", ids, metric=iw.logit(5, position=3), key=1)
+    assert earlier.data["metric"].values == pytest.approx(
+        cut("llama", ids, metric=iw.logit(5, position=3), key=1, query=3).data["metric"].values, abs=EXACT
+    )
+
+
 def test_unequal_numbers_of_keys_in_one_batch():
     """A text may be one token in a prompt and two in another; each loses its own."""
     built = handbuilt.gpt2(dtype=torch.float64)

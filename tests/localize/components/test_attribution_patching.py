@@ -9,7 +9,7 @@ from tiny_models import FOIL, KINDS, TARGET, tiny
 
 import innerworks as iw
 from innerworks import at, edit
-from innerworks.errors import InnerworksError, MetricError, SiteError
+from innerworks.errors import InnerworksError, MetricError, OptionError, SiteError
 from innerworks.localize.components.approximation.agreement import rank_correlation
 from innerworks.localize.components.approximation.attribution_patching import attribution_patching
 from innerworks.localize.components.approximation.views import with_views
@@ -477,7 +477,7 @@ def test_what_cannot_be_estimated_is_refused():
         estimated(model, at.z[:] @ 9)
     with pytest.raises(InnerworksError, match="exact=-1"):
         estimated(model, exact=-1)
-    with pytest.raises(InnerworksError, match="method='fast'"):
+    with pytest.raises(OptionError, match="method='fast'"):
         estimated(model, method="fast")
     with pytest.raises(MetricError, match="say what to measure"):
         estimated(model, metric=None)

@@ -10,7 +10,7 @@ from tiny_models import TARGET, tiny
 
 import innerworks as iw
 from innerworks import at
-from innerworks.errors import EditError, MetricError, PromptError, SiteError
+from innerworks.errors import EditError, MetricError, OptionError, PromptError, SiteError
 from innerworks.lab import handbuilt
 from innerworks.localize.components.interventions.windows import windows
 from innerworks.localize.components.tracing.causal_tracing import causal_tracing
@@ -288,9 +288,9 @@ def test_what_cannot_be_traced_is_refused(words):
         traced("llama", samples=0)
     with pytest.raises(SiteError, match="window=0"):
         traced("llama", window=0)
-    with pytest.raises(EditError, match="kind='z': use one of resid_pre"):
+    with pytest.raises(OptionError, match="kind='z': use 'resid_pre'"):
         traced("llama", kind="z")
-    with pytest.raises(EditError, match="sever='resid_post': use one of mlp_out, attn_out"):
+    with pytest.raises(OptionError, match="sever='resid_post': use 'mlp_out', 'attn_out' or None"):
         traced("llama", sever="resid_post")
     with pytest.raises(MetricError, match="metric='nll'"):
         traced("llama", metric="nll")

@@ -8,7 +8,7 @@ from tiny_models import KINDS, tiny
 
 import innerworks as iw
 from innerworks import at, edit
-from innerworks.errors import AnatomyError, EditError, PromptError, SiteError
+from innerworks.errors import AnatomyError, EditError, OptionError, PromptError, SiteError
 from innerworks.lab import handbuilt
 from innerworks.localize.components.weights.composition import composition
 from innerworks.localize.components.weights.direct_path import direct_path
@@ -213,8 +213,8 @@ def test_the_direct_path_is_the_model_with_silent_blocks(family):
 @pytest.mark.parametrize(
     ("call", "options", "error", "match"),
     [
-        (composition, {"kind": "O"}, SiteError, "kind='O'"),
-        (composition, {"baseline": "none"}, SiteError, "baseline='none'"),
+        (composition, {"kind": "O"}, OptionError, "kind='O'"),
+        (composition, {"baseline": "none"}, OptionError, "baseline='none'"),
         (composition, {"top": 0}, SiteError, "top=0"),
         (full_ov_circuit, {"layer": 0, "head": 0, "tokens": []}, PromptError, r"tokens=\[\]"),
         (full_ov_circuit, {"layer": 0, "head": 0, "tokens": [3, 3]}, PromptError, "names a token twice"),

@@ -101,6 +101,34 @@ def test_experts_add_up_to_their_mixture():
     assert (result.data["expert"] == 0).any(), "some experts did not run"
 
 
+@pytest.mark.parametrize("family", ["mixtral", "gpt_oss", "granitemoe", "qwen2_moe", "deepseek_v3", "llama4_text"])
+def test_neurons_of_experts_are_what_the_logit_loses_without_them(family):
+    """One neuron of an expert set to 0 at the last token; what its expert then writes less is taken off by hand."""
+    model = iw.load(families.module_of(family))
+    result = direct_logit_attribution(model, IDS, target=TARGET, foil=FOIL, neurons=6, sources=False)
+    assert not result.failed, result.failed
+    table = result.tables["expert_neurons"]
+    assert len(table["effect"]) == 6
+    last = at.resid_post[model.n_layers - 1] @ -1
+    held = [edit.freeze(at.norm_scale["final"], model.run(IDS, capture=at.norm_scale["final"]))]
+    for layer, expert, neuron, effect in zip(*(table[name] for name in table.columns), strict=True):
+        where, place = at.mlp_out[int(layer)], at.shared_neurons[int(layer)]
+        if expert != "shared":
+            place = at.expert_neurons[int(layer), int(expert)]
+        run = model.run(IDS, capture=[where, place])
+        values = run[place].clone()
+        values[:, -1, ..., int(neuron)] = 0
+        less = model.run(IDS, capture=where, edits=[edit.set(place, values)])[where] - run[where]
+        before, after = (
+            model.run(IDS, edits=[*held, *more]).logits[0, -1] for more in ([], [edit.add(last, less[:, -1])])
+        )
+        lost = float((before - after)[TARGET] - (before - after)[FOIL])
+        assert effect == pytest.approx(lost, abs=2e-5 * max(1.0, float(before.abs().max())))
+    if family in ("qwen2_moe", "deepseek_v3", "llama4_text"):
+        everywhere = direct_logit_attribution(model, IDS, target=TARGET, foil=FOIL, neurons=10_000, sources=False)
+        assert "shared" in list(everywhere.tables["expert_neurons"]["expert"])
+
+
 @pytest.mark.parametrize("family", KINDS)
 def test_a_difference_is_the_difference(family):
     both = attributed(family)

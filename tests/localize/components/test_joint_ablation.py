@@ -10,7 +10,7 @@ from trained_induction import repeated, trained
 
 import innerworks as iw
 from innerworks import at, edit
-from innerworks.errors import SiteError
+from innerworks.errors import OptionError, SiteError
 from innerworks.localize.components.ablation.joint_ablation import joint_ablation
 from innerworks.localize.components.interventions.replacements import concrete
 
@@ -105,5 +105,5 @@ def test_induction_heads_stand_in_for_each_other():
     ],
 )
 def test_bad_input_is_said(options, message):
-    with pytest.raises(SiteError, match=message):
+    with pytest.raises((OptionError, SiteError), match=message):
         joint_ablation(tiny("gpt2"), ROWS, at.z[1], **{"metric": METRIC, "size": 2} | options)

@@ -7,7 +7,7 @@ from tiny_models import FOIL, KINDS, TARGET, tiny
 
 import innerworks as iw
 from innerworks import at, edit
-from innerworks.errors import AnatomyError, EditError, MetricError, PairError, PromptError, SiteError
+from innerworks.errors import AnatomyError, EditError, MetricError, OptionError, PairError, PromptError, SiteError
 from innerworks.lab import handbuilt
 from innerworks.localize.components.paths.path_patching import path_patching
 
@@ -120,6 +120,33 @@ def test_attention_and_what_heads_write(family, mlps):
             assert found(attention, at.attn_out[layer]) == pytest.approx(expected, abs=EXACT)
             expected = by_hand(model, at.head_out[layer, 3], receivers, live=mlps == "live")
             assert found(written, at.head_out[layer, 3]) == pytest.approx(expected, abs=EXACT)
+
+
+@pytest.mark.parametrize("mlps", ["frozen", "live"])
+@pytest.mark.parametrize("family", ["mixtral", "qwen2_moe"])
+def test_experts_send_their_part_of_what_the_mlp_writes(family, mlps):
+    """One expert's write is exchanged at the place where all of them are added up, behind everything it read."""
+    model = iw.load(families.module_of(family))
+    senders = [at.expert_out[0]] + ([at.shared_out[0]] if model.layers_with("shared_out") else [])
+    pair = model.pair(CLEAN, CORRUPT)
+    result = path_patching(model, pair, senders=senders, mlps=mlps, metric=METRIC, progress=False)
+    assert not result.failed, result.failed
+    here, there = (model.run(ids, capture=[at.z[:], at.mlp_out[:], *senders]) for ids in (CLEAN, CORRUPT))
+    places = [at.expert_out[0, expert] for expert in range(model.anatomy.n_experts)] + senders[1:]
+    values = []
+    for place in places:
+        change = there[place] - here[place]
+        edits = [edit.freeze(at.z[layer], here) for layer in range(model.n_layers)]
+        if mlps == "frozen":
+            edits += [edit.freeze(at.mlp_out[layer], here) for layer in range(1, model.n_layers)]
+        edits.append(edit.set(at.mlp_out[0], here[at.mlp_out[0]] + change))
+        expected = float(model.measure(CLEAN, METRIC, edits=edits))
+        group = "shared" if place.name == "shared_out" else "expert"
+        array = result.data["metric" if len(senders) == 1 else f"metric_{group}"]
+        found = array.sel(layer=0, expert=place.unit) if group == "expert" else array.sel(layer=0)
+        assert float(found) == pytest.approx(expected, abs=1e-4), place
+        values.append(round(expected, 4))
+    assert len(set(values)) > 2, "experts have effects of their own"
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gemma2"])
@@ -284,8 +311,8 @@ def test_what_users_see():
     ("options", "error", "match"),
     [
         ({"metric": None}, MetricError, "say what to measure"),
-        ({"mlps": "thawed"}, SiteError, "mlps='thawed': use 'frozen' or 'live'"),
-        ({"direction": "up"}, SiteError, "direction='up'"),
+        ({"mlps": "thawed"}, OptionError, "mlps='thawed': use 'frozen' or 'live'"),
+        ({"direction": "up"}, OptionError, "direction='up'"),
         ({"senders": at.resid_post[:]}, SiteError, "is no sender"),
         ({"senders": []}, SiteError, r"senders=\[\]"),
         ({"senders": [at.z[0, 1], at.head_out[0, 1]]}, SiteError, "named twice among the senders"),

@@ -217,8 +217,6 @@ def test_components_are_single_layers_and_units():
 @pytest.mark.parametrize(
     "sites, how, options, message",
     [
-        ([at.z[0, 1]], "average", {}, "replace='average'"),
-        ([at.z[0, 1]], "mean", {"over": "rows"}, "over='rows'"),
         ([at.z[0, 1]], "zero", {"seeds": 3}, "nothing is drawn"),
         ([at.z[0, 1]], "resample", {"seeds": 0}, "at least 1"),
         ([at.z[0, 1]], "noise", {"factor": 0.0}, "factor=0.0"),

@@ -10,7 +10,7 @@ from tiny_models import FOIL, TARGET, tiny
 
 import innerworks as iw
 from innerworks import at
-from innerworks.errors import EditError, MetricError, PairError, SiteError
+from innerworks.errors import EditError, MetricError, OptionError, PairError, SiteError
 from innerworks.lab import handbuilt
 from innerworks.localize.components.patching.subspace_patching import subspace_patching
 from innerworks.results import Artifact
@@ -284,7 +284,7 @@ def test_what_cannot_be_patched_is_refused():
         patched("llama", at.resid_post[1].via(iw.direction("d", torch.ones(d))), torch.ones(d))
     with pytest.raises(SiteError, match="position 7 does not exist"):
         patched("llama", at.resid_post[1] @ 7, torch.ones(d))
-    with pytest.raises(EditError, match="direction='both'"):
+    with pytest.raises(OptionError, match="direction='both': use 'denoise' or 'noise'"):
         patched("llama", at.resid_post[1], torch.ones(d), direction="both")
     with pytest.raises(MetricError, match="say what to measure"):
         patched("llama", at.resid_post[1], torch.ones(d), metric=None)

@@ -88,8 +88,6 @@ def joint_ablation(
     components = components_of(model, sites)
     if not 1 <= size <= len(components):
         raise SiteError(f"size={size}: there are {len(components)} components, so remove 1 to {len(components)}.")
-    if towards not in ("away", "down", "up"):
-        raise SiteError(f"towards={towards!r}: use 'away', 'down' or 'up'.")
     work = Ablations(model, prompts, components, metric, replace, over, reference, seeds, factor)
     singles = work.sweep({site: [site] for site in components}, "step 1", progress)
     alone = singles.values.mean(-1)

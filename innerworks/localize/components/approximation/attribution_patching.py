@@ -79,11 +79,6 @@ def attribution_patching(
     """
     if exact < 0 or steps < 1:
         raise InnerworksError(f"exact={exact}, steps={steps}: exact is at least 0 and steps at least 1.")
-    if method not in ("plain", "star", "integrated") or direction not in ("noise", "denoise"):
-        raise InnerworksError(
-            f"method={method!r}, direction={direction!r}: method is 'plain', 'star' or 'integrated', direction "
-            "'noise' or 'denoise'."
-        )
     named = as_sites(model, sites)
     ends = _ends(model, pairs, named, metric, method, direction)
     kinds = nodes_of(model, ends, named, each)

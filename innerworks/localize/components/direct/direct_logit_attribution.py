@@ -9,6 +9,7 @@ import torch
 from innerworks.data.lifting import Prompts
 from innerworks.errors import SiteError
 from innerworks.localize.components.direct.effects import Effects, sites_for_effects
+from innerworks.localize.components.direct.expert_neurons import effects_of_expert_neurons
 from innerworks.localize.components.direct.reading import in_order, read_logits, said
 from innerworks.localize.components.direct.views import with_views
 from innerworks.localize.components.direct.writes import check_sums
@@ -68,14 +69,22 @@ def direct_logit_attribution(
         "expert": effects.experts(),
         "source": effects.sources() if sources else None,
         "neuron": effects.neurons() if neurons else None,
+        "neuron_of_expert": effects_of_expert_neurons(effects) if neurons else None,
         "accumulated": effects.accumulated(),
     }
     data = {name: array for name, array in arrays.items() if array is not None}
     title = said(model, target, foil, run.logits[:, -1].argmax(-1).tolist())
-    if "neuron" in data:
-        data["neuron"].attrs |= {"listed": neurons, "no_interval": True}
+    for name in {"neuron", "neuron_of_expert"} & data.keys():
+        data[name].attrs |= {"listed": neurons, "no_interval": True}
     data["value"] = labelled(effects.read(run.logits), ("example",))
     return Result(data=data, checks=_checks(effects, data), title=f"Direct effects on the {title}")
+
+
+_MADE_OF = (
+    ("head", "heads", "attention"),
+    ("neuron", "neurons", "MLP"),
+    ("neuron_of_expert", "neurons of experts", "expert"),
+)
 
 
 def _checks(effects: Effects, data: dict[str, Any]) -> list[Check]:
@@ -94,12 +103,13 @@ def _checks(effects: Effects, data: dict[str, Any]) -> list[Check]:
         uncapped = effects.read(before).cpu().numpy()
         found.append(Check("components sum to the value before the soft cap", abs(total - uncapped).max(), tolerance))
         found.append(Check("what the soft cap takes off", abs(uncapped - value).max(), note="effects are before it"))
-    if "neuron" in data and data["neuron"].sizes["layer"] < len(model.layers_with("mlp_out")):
-        note = "the neurons of experts are not, nor those behind multipliers that are in no matrix, or behind an edit"
-        found.append(Check("layers whose neurons are attributed", data["neuron"].sizes["layer"], note=note))
-    for name, whole in (("head", "attention"), ("neuron", "MLP")):
+    neurons = [data[name].sizes["layer"] for name in ("neuron", "neuron_of_expert") if name in data]
+    if neurons and sum(neurons) < len(model.layers_with("mlp_out")):
+        note = "the others' stand behind multipliers that are in no matrix, or behind an edit"
+        found.append(Check("layers whose neurons are attributed", sum(neurons), note=note))
+    for name, what, whole in _MADE_OF:
         if name in data:
-            found.append(Check(f"{name}s, and biases, sum to their {whole}", data[name].attrs.pop("off"), tolerance))
+            found.append(Check(f"{what}, and biases, sum to their {whole}", data[name].attrs.pop("off"), tolerance))
     if "source" in data:
         heads = data["head"].sel(layer=data["source"]["layer"]).values
         off = abs(data["source"].sum("source").values - heads).max()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from innerworks.localize.components.direct.expert_neurons import sites_of_expert_neurons
 from innerworks.localize.components.direct.writes import (
     before_post_norm,
     dense_neuron_layers,
@@ -40,6 +41,7 @@ def sites_for_effects(model: Model, positions: tuple[int, ...], *, sources: bool
     here += [at.z[layer] for layer in attention if model.weights.attn_post(layer) is not None]
     here += [Site(kind, layer) for kind in ("expert_out", "shared_out") for layer in model.layers_with(kind)]
     here += [at.neurons[layer] for layer in dense_neuron_layers(model) if neurons]
+    here += sites_of_expert_neurons(model) if neurons else []
     if model.weights.final_norm is not None:
         here.append(at.norm_scale["final"])
     if model.weights.logit_softcap is not None:
@@ -73,7 +75,7 @@ class Effects:
         directions = torch.stack([reading.direction for reading in self.readings], 1)
         if self.model.weights.final_norm is None:
             return directions
-        return directions / self._at(at.norm_scale["final"])[..., None].to(directions)
+        return directions / self.at(at.norm_scale["final"])[..., None].to(directions)
 
     @property
     def constant(self) -> Tensor:
@@ -90,7 +92,8 @@ class Effects:
         together = torch.stack(list(writes)).to(self.directions)
         return torch.einsum("nbr...d,brd->nb...", together, self.directions)
 
-    def _at(self, site: Site) -> Tensor:
+    def at(self, site: Site) -> Tensor:
+        """A place's values where logits are read, [row, read, …]."""
         values: Tensor = self.run[site @ self.positions]
         return at_least_float32(values)
 
@@ -100,10 +103,10 @@ class Effects:
     def parts(self) -> dict[str, Tensor]:
         """The effect of every part by its name, [row], in the order in which they write."""
         names, sites = zip(*part_sites(self.model), strict=True)
-        found = dict(zip(names, self.of([self._at(site) for site in sites]), strict=True))
+        found = dict(zip(names, self.of([self.at(site) for site in sites]), strict=True))
         for layer in edited_layers(self.model):
-            before = self._at(at.resid_post[layer - 1]) if layer else self._at(at.embed)
-            jump = self.of([self._at(at.resid_post[layer]) - before])[0]
+            before = self.at(at.resid_post[layer - 1]) if layer else self.at(at.embed)
+            jump = self.of([self.at(at.resid_post[layer]) - before])[0]
             found[f"edits {layer}"] = jump - sum(found.get(f"{part} {layer}", 0.0) for part in ("attn", "mixer", "mlp"))
         return found
 
@@ -111,7 +114,7 @@ class Effects:
         """The embeddings, every part of every layer, and the biases: [example, component]."""
         parts = {**self.parts, "bias": self.constant}
         if "pos_embed" not in self.model.anatomy.missing and self.model.family.embed_norm is None:
-            position = self.of([self._at(at.pos_embed)])[0]
+            position = self.of([self.at(at.pos_embed)])[0]
             parts = {"token_embed": parts.pop("embed") - position, "pos_embed": position, **parts}
         values = torch.stack(list(parts.values()), 1)
         return labelled(values, ("example", "component"), coords={"component": list(parts)})
@@ -130,9 +133,9 @@ class Effects:
         if not layers:
             return None
         if _heads_site(self.model) == at.head_out:
-            values = self.of([self._at(at.head_out[layer]) for layer in layers])
+            values = self.of([self.at(at.head_out[layer]) for layer in layers])
         else:
-            values = torch.stack([(self._at(at.z[n]).to(s) * s).sum((1, 3)) for n, s in self.seen_by_heads.items()])
+            values = torch.stack([(self.at(at.z[n]).to(s) * s).sum((1, 3)) for n, s in self.seen_by_heads.items()])
         rests = []
         for number, layer in enumerate(layers):
             bias = self.model.weights.o_bias(layer)
@@ -146,11 +149,11 @@ class Effects:
         layers = expert_layers(self.model)
         if not layers:
             return None
-        values = self.of([self._at(at.expert_out[layer]) for layer in layers])
+        values = self.of([self.at(at.expert_out[layer]) for layer in layers])
         names = [str(number) for number in range(self.model.anatomy.n_experts)]
         shared = self.model.layers_with("shared_out")
         if shared:
-            own = dict(zip(shared, self.of([self._at(at.shared_out[layer]) for layer in shared]), strict=True))
+            own = dict(zip(shared, self.of([self.at(at.shared_out[layer]) for layer in shared]), strict=True))
             none = torch.zeros_like(values[0, :, 0])
             values = torch.cat([values, torch.stack([own.get(layer, none) for layer in layers])[..., None]], -1)
             names.append("shared")
@@ -164,7 +167,7 @@ class Effects:
             return None
         rows, rests = [], []
         for layer in layers:
-            active = self._at(at.neurons[layer]).to(self.directions)
+            active = self.at(at.neurons[layer]).to(self.directions)
             out, bias = self._mlp_out(layer)
             seen = self._through_mlp(layer)
             rows.append((active * (seen @ out.T)).sum(1))
@@ -181,7 +184,7 @@ class Effects:
         raw = None
         if self.model.weights.mlp_post(layer) is not None:
             out, bias = self._mlp_out(layer)
-            raw = self._at(at.neurons[layer]).to(out) @ out + bias
+            raw = self.at(at.neurons[layer]).to(out) @ out + bias
         return before_post_norm(self.model, layer, "mlp", self.directions, raw)
 
     def seen_by_neurons(self, layer: int) -> Tensor:

@@ -17,16 +17,22 @@ from innerworks.results import Result, View
 __all__ = ["with_views"]
 
 
+_TITLES = {
+    "neuron": ("neurons", "Strongest neurons"),
+    "neuron_of_expert": ("expert_neurons", "Strongest neurons of experts"),
+}
+
+
 def with_views(result: Result) -> Result:
     """The result with its views, and with a table of the strongest neurons in place of all neurons."""
     data = dict(result.data)
     tables = dict(result.tables)
-    listed = data["neuron"].attrs["listed"] if "neuron" in data else 0
-    if listed:
-        tables["neurons"] = strongest_table(mean_of(data, "neuron"), listed, "effect")
+    for name in ("neuron", "neuron_of_expert"):
+        if name in data:
+            tables[_TITLES[name][0]] = strongest_table(mean_of(data, name), data[name].attrs["listed"], "effect")
     data = {name: array for name, array in data.items() if name.partition("_")[0] != "neuron"}
-    views = _views(data) | ({"neurons": View.table(tables["neurons"], title="Strongest neurons")} if listed else {})
-    return replace(result, data=data, tables=tables, views=views)
+    lists = {key: View.table(tables[key], title=title) for key, title in _TITLES.values() if key in tables}
+    return replace(result, data=data, tables=tables, views=_views(data) | lists)
 
 
 def _views(data: dict[str, Any]) -> dict[str, View]:

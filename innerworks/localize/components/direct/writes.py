@@ -18,6 +18,7 @@ __all__ = [
     "dense_neuron_layers",
     "edited_layers",
     "expert_layers",
+    "expert_neuron_layers",
     "head_layers",
     "part_sites",
     "source_layers",
@@ -86,6 +87,20 @@ def dense_neuron_layers(model: Model) -> list[int]:
         return []
     dense = [layer for layer in model.layers_with("neurons") if layer not in model.anatomy.mixture_layers]
     return _as_made(model, dense, "mlp_out")
+
+
+def expert_neuron_layers(model: Model) -> list[int]:
+    """The layers in whose experts a neuron writes a row of a matrix, times the router's weight."""
+    if model.family.no_circuits is not None or model.family.guessed:
+        return []
+    record = model.family.experts
+    if record is None:
+        return []
+    needed = ("expert_neurons",) if record.everywhere else ("expert_neurons", "router_weights", "router_index")
+    having = set(expert_layers(model)).intersection(*(model.layers_with(kind) for kind in needed))
+    having -= {edit.site.layer for edit in model.resolved(()) if edit.site.name in ("expert_out", "routed_out")}
+    experts = {layer: model.anatomy.part(layer, record.experts) for layer in sorted(having)}
+    return [layer for layer, one in experts.items() if not getattr(one, "has_post_expert_norm", False)]
 
 
 def before_post_norm(

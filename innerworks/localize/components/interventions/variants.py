@@ -56,45 +56,53 @@ class Grid:
 
     def array(self, values: Mapping[Key, Tensor]) -> Any:
         """Values [row] by place as [example, …]; NaN where a place has none."""
-        keys = self.keys
-        rows = next(iter(values.values())).shape[0]
-        filled = np.full((len(keys), rows), np.nan)
-        for number, key in enumerate(keys):
-            if key in values:
-                filled[number] = values[key].double().cpu().numpy()
-        shaped = filled.T.reshape(rows, *(len(numbers) for numbers in self.along))
+        shaped = _filled(self.keys, values).reshape(-1, *(len(numbers) for numbers in self.along))
         coords = {d: list(n) for d, n in zip(self.dims, self.along, strict=True) if d != "position"}
         return labelled(shaped, ("example", *self.dims), coords=coords)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Chosen units of one site, in any layers, in the order in which they were chosen."""
+    """Chosen units of one site, in any layers, in the order in which they were chosen; perhaps by position too."""
 
     site: Site
     units: tuple[tuple[int, int], ...]
     """Layer and unit of each."""
+    positions: tuple[int, ...] = ()
+    """Those that are gone through one by one; none where all of the site's are meant at once."""
 
     @property
     def keys(self) -> list[Key]:
-        """The units."""
-        return list(self.units)
+        """The units, with each position where these are gone through."""
+        if not self.positions:
+            return list(self.units)
+        return [(*unit, position) for unit in self.units for position in self.positions]
 
     def place(self, key: Key) -> Site:
         """The site of one unit."""
         return replace(self.site.on(key[0]), unit=key[1])
 
     def position(self, key: Key) -> int | None:
-        """None: all of the site's positions are meant."""
-        return None
+        """The position of one place; None where all of the site's are meant."""
+        return key[2] if self.positions else None
 
     def array(self, values: Mapping[Key, Tensor]) -> Any:
-        """Values [row] by unit as [example, unit], the units called as in "5.123"."""
-        import torch
-
-        stacked = torch.stack([values[key].double() for key in self.keys], 1)
+        """Values [row] by unit as [example, unit, …], the units called as in "5.123"; NaN where a place has none."""
         unit = str(self.site.kind.unit)
-        return labelled(stacked, ("example", unit), coords={unit: [f"{layer}.{one}" for layer, one in self.units]})
+        dims, sizes = ["example", unit], [len(self.units)]
+        if self.positions:
+            dims, sizes = [*dims, "position"], [*sizes, len(self.positions)]
+        names = {unit: [f"{layer}.{one}" for layer, one in self.units]}
+        return labelled(_filled(self.keys, values).reshape(-1, *sizes), dims, coords=names)
+
+
+def _filled(keys: Sequence[Key], values: Mapping[Key, Tensor]) -> Any:
+    """Values [row] by place as [row, place]; NaN where a place has none."""
+    filled = np.full((len(keys), next(iter(values.values())).shape[0]), np.nan)
+    for number, key in enumerate(keys):
+        if key in values:
+            filled[number] = values[key].double().cpu().numpy()
+    return filled.T
 
 
 def as_sites(model: Model, sites: Any) -> list[Site]:

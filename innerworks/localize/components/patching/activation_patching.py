@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -47,6 +47,7 @@ def activation_patching(
     each: Annotated[tuple[str, ...] | None, "what to go through: layer, head, position; by default what suits"] = None,
     top: Annotated[int | None, "only so many units, those that attribution patching ranks first (for neurons)"] = None,
     put: Annotated[Put, "what noising puts: the other prompt's value, or one that carries nothing"] = "counterpart",
+    factor: Annotated[float, "noise, in multiples of the place's own standard deviation"] = 1.0,
     over: Annotated[Over, "what a mean is over"] = "task",
     reference: Annotated[Any, Task, "prompts or a task to take values from; by default the clean prompts given"] = None,
     seeds: Annotated[int, "how many draws, for resample and noise"] = 1,
@@ -65,12 +66,8 @@ def activation_patching(
     What misleads: the two directions answer different questions, and a place can be enough without being needed where
     others do the same. Only what differs between the prompts is seen: what both need is invisible. A score outside 0
     to 1 is no error, and of a metric that barely differs between the prompts it is mostly noise. The `top` units are
-    chosen by an approximation, on the first examples that are run together.
+    chosen by an approximation, which can miss some that matter.
     """
-    if direction not in get_args(Direction):
-        raise EditError(f"direction={direction!r}: use 'denoise', 'noise' or 'both'.")
-    if put not in get_args(Put):
-        raise EditError(f"put={put!r}: use one of {', '.join(get_args(Put))}.")
     ways = ("denoise", "noise") if direction == "both" else (direction,)
     if put != "counterpart" and ways != ("noise",):
         raise EditError(f"put={put!r} takes something out of the clean run, so it is direction='noise'.")
@@ -78,7 +75,7 @@ def activation_patching(
     wholes = [one.site.whole for one in chosen]
     noised = wholes if "noise" in ways and put == "counterpart" else ()
     ends = measured(model, pairs, metric, clean=wholes if "denoise" in ways else (), corrupt=noised)
-    options: dict[str, Any] = {"over": over, "reference": reference, "seeds": seeds}
+    options: dict[str, Any] = {"over": over, "reference": reference, "seeds": seeds, "factor": factor}
     data: dict[str, Any] = {}
     checks: list[Check] = []
     for one in chosen:
@@ -96,16 +93,33 @@ def _places(
     """The places of a site, or its units that an approximation ranks first."""
     if top is None:
         return grid(model, site, each, len(pairs.clean[0]))
-    if site.kind.unit is None or not site.kind.layered or each is not None or top < 1:
+    unit = site.kind.unit
+    if unit is None or not site.kind.layered or top < 1:
         raise SiteError(f"top={top} chooses units of all layers, as in at.neurons[:] or at.z[:], and {site} has none.")
+    each = (each,) if isinstance(each, str) else each
+    if each is not None and set(each) - {"layer", "position"} != {unit}:
+        raise SiteError(
+            f"each={tuple(each)!r} with top={top}: the {unit}s that are chosen are gone through one by one, so name "
+            f"{unit!r}, and 'position' to go through the positions of each too."
+        )
     units = pairs.everyone.once(("top", top, site), lambda: _ranked(model, pairs, site, top, metric, way))
-    return Listing(site, units)
+    if "position" not in (each or ()):
+        return Listing(site, units)
+    if site.pos is not None:
+        raise SiteError(f"{site} names positions already: leave out the @ or 'position'.")
+    return Listing(site, units, tuple(range(len(pairs.clean[0]))))
 
 
 def _ranked(model: Model, pairs: Pairs, site: Site, top: int, metric: Any, way: str) -> tuple[tuple[int, int], ...]:
+    """The layers and units with the largest estimated effects, over all pairs of the call."""
     guessed: Any = attribution_patching
-    found = guessed.technique.function(model, pairs, site, metric=metric, direction=way, exact=0).data
-    weights = abs((found["score"] * found["gap"]).sum("example"))
+    servings = pairs.everyone.servings
+    groups = [(pairs, metric)] if servings is None else ((rows, options["metric"]) for rows, options in servings())
+    effects = []
+    for rows, measure in groups:
+        found = guessed.technique.function(model, rows, site, metric=measure, direction=way, exact=0).data
+        effects.append((found["score"] * found["gap"]).sum("example"))
+    weights = abs(sum(effects[1:], effects[0]))
     order = np.argsort(-weights.values, axis=None)[:top]
     layers, units = np.unravel_index(order, weights.shape)
     numbers = weights["layer"].values, weights[site.kind.unit].values

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import torch
 
 from innerworks.data.lifting import Pairs
-from innerworks.errors import EditError
 from innerworks.localize.components.interventions.baselines import measured
 from innerworks.localize.components.patching.subspace_places import Patched, PatchedPlaces, checked, features
 from innerworks.localize.components.patching.subspace_spans import as_directions, read_part, reading_matrix
@@ -69,8 +68,6 @@ def subspace_patching(
     What misleads: that a subspace has the effect does not mean that the model uses it, as above; a complement with the
     whole effect, too, says that it is not needed. Directions fitted on the same pairs fit them: take others.
     """
-    if direction not in ("denoise", "noise"):
-        raise EditError(f"direction={direction!r}: use 'denoise' or 'noise'.")
     place = checked(model, site)
     span = as_directions(directions, features(model, place), place)
     layers = _layers(model, place)

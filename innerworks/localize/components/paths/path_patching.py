@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from innerworks.data.lifting import Pairs
 from innerworks.errors import SiteError
@@ -50,7 +50,9 @@ def path_patching(
     model: Model,
     pairs: Pairs,
     *,
-    senders: Annotated[Sites | None, "sites that write, such as at.z[:] or at.mlp_out[:]; by default all heads"] = None,
+    senders: Annotated[
+        Sites | None, "sites that write, such as at.z[:], at.mlp_out[:] or at.expert_out[:]; by default all heads"
+    ] = None,
     receivers: Annotated[
         Sites | Literal["logits"], '"logits", or sites that read, such as at.q[5, 3]; several are patched together'
     ] = "logits",
@@ -76,9 +78,6 @@ def path_patching(
     A path that is cut here may matter together with another. A corrupt prompt that is unlike anything the model knows
     shows how it breaks, not how it works.
     """
-    for name, value, known in (("mlps", mlps, get_args(Mlps)), ("direction", direction, get_args(Direction))):
-        if value not in known:
-            raise SiteError(f"{name}={value!r}: use {' or '.join(map(repr, known))}.")
     check_sums(model)
     refuse_standing_edits(model)
     ends, first, reaching = _prepared(model, pairs, senders, receivers, mlps == "live", direction, metric)

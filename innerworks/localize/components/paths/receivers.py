@@ -173,9 +173,9 @@ class FirstPass:
             if sender.group == "embed":
                 stream[own] += change.to(stream)
                 continue
-            site = Site("mlp_out" if sender.group == "mlp" else "attn_out", sender.layer)
+            site = Site("mlp_out" if sender.in_the_mlp else "attn_out", sender.layer)
             site = replace(site, name="mixer_out") if sender.group == "mixer" else site
-            if sender.group == "mlp":
+            if sender.in_the_mlp:
                 added.setdefault(site, change.new_zeros(len(senders) * rows, *change.shape[1:]))[own] = change
             else:
                 written[site][own] += change.to(written[site])

@@ -27,18 +27,24 @@ _GROUPS = {
     "attn_out": "attn",
     "mixer_out": "mixer",
     "mlp_out": "mlp",
+    "expert_out": "expert",
+    "shared_out": "shared",
     "embed": "embed",
 }
 """The sites that write to the stream, and what their senders are called together."""
 _HEADS = ("z", "head_out")
+_UNITS = {"z": "head", "head_out": "head", "expert_out": "expert"}
+"""Those that are several senders in each layer, and what one of them is called."""
+_IN_THE_MLP = ("mlp", "expert", "shared")
 
 
 @dataclass(frozen=True)
 class Sender:
-    """One head, MLP, attention or mixer of one layer, or the embeddings; `site` has its positions."""
+    """One head, MLP, expert, attention or mixer of one layer, or the embeddings; `site` has its positions."""
 
     site: Site
-    head: int | None = None
+    unit: int | None = None
+    """Which head or expert it is."""
 
     @property
     def group(self) -> str:
@@ -51,11 +57,16 @@ class Sender:
         return self.site.layer if isinstance(self.site.layer, int) else 0
 
     @property
+    def in_the_mlp(self) -> bool:
+        """Whether what it writes is part of what the MLP of its layer writes."""
+        return self.group in _IN_THE_MLP
+
+    @property
     def place(self) -> tuple[int, ...]:
-        """Its coordinates in its array: layer and head, layer, or nothing."""
+        """Its coordinates in its array: layer and head (or expert), layer, or nothing."""
         if self.site.layer is None:
             return ()
-        return (self.layer,) if self.head is None else (self.layer, self.head)
+        return (self.layer,) if self.unit is None else (self.layer, self.unit)
 
 
 def chosen_senders(model: Model, given: Any) -> list[Sender]:
@@ -81,12 +92,14 @@ def _senders_at(model: Model, site: Site) -> list[Sender]:
     if site.basis is not None:
         raise SiteError(f"{site}: a path starts from all that a part writes; leave out .via(...).")
     concrete = model.anatomy.concrete(site)
-    if site.name not in _HEADS:
+    if site.name not in _UNITS:
         return [Sender(one) for one in concrete]
-    for one in concrete:
-        model.anatomy.check_layer("attn_out", int(str(one.layer)))  # what heads mix may go elsewhere
-    heads = pick(ALL if site.unit is None else site.unit, model.n_heads, "head")
-    return [Sender(replace(one, unit=head), head) for one in concrete for head in heads]
+    if site.name in _HEADS:
+        for one in concrete:
+            model.anatomy.check_layer("attn_out", int(str(one.layer)))  # what heads mix may go elsewhere
+    count = model.n_heads if site.name in _HEADS else model.anatomy.n_experts
+    units = pick(ALL if site.unit is None else site.unit, count, _UNITS[site.name])
+    return [Sender(replace(one, unit=unit), unit) for one in concrete for unit in units]
 
 
 # -- the order of things --------------------------------------------------------------------------------------------
@@ -96,7 +109,7 @@ def writes_after(anatomy: Anatomy, sender: Sender) -> int:
     """How many reads of the stream come before a sender's write: two in a block, one where its halves are parallel."""
     if sender.group == "embed":
         return 0
-    late = sender.group == "mlp" and not anatomy.parallel
+    late = sender.in_the_mlp and not anatomy.parallel
     return 2 * sender.layer + (2 if late or anatomy.parallel else 1)
 
 
@@ -141,10 +154,10 @@ class Changes:
         site = sender.site
         if site.name == "z":
             change = self._through_output(sender)
-        elif sender.head is None:
+        elif sender.unit is None:
             change = self._difference(site.whole, ...)
         else:
-            change = self._difference(site.whole, sender.head)
+            change = self._difference(site.whole, sender.unit)
         if site.pos is None:
             return change
         kept = change.new_zeros(change.shape[:2])
@@ -166,8 +179,8 @@ class Changes:
         """A head's mixed values through its output matrix, and through the norm behind it as all heads make it."""
         layer, weights = sender.layer, self.model.weights
         outputs = at_least_float32(weights.outputs(layer))
-        change = self._difference(sender.site.whole, sender.head)
-        written = change @ outputs[sender.head].to(change)
+        change = self._difference(sender.site.whole, sender.unit)
+        written = change @ outputs[sender.unit].to(change)
         scale, post = self.model.anatomy.scale_of(layer, "attn"), weights.attn_post(layer)
         if post is None:
             return written * scale

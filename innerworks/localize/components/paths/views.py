@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from innerworks.localize.components.interventions.grid_views import mean_of
+from innerworks.localize.components.interventions.grid_views import grid_view, mean_of
 from innerworks.results import Check, Result, Table, View, labelled
 from innerworks.results.arrays import to_numpy
 
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["by_group", "with_views"]
 
-_DIMS = {"head": ("layer", "head"), "attn": ("layer",), "mixer": ("layer",), "mlp": ("layer",), "embed": ()}
+_DIMS = {
+    "head": ("layer", "head"),
+    "attn": ("layer",),
+    "mixer": ("layer",),
+    "mlp": ("layer",),
+    "expert": ("layer", "expert"),
+    "shared": ("layer",),
+    "embed": (),
+}
 _LISTED = 20
 
 
@@ -54,17 +62,10 @@ def with_views(result: Result) -> Result:
     }
     table = _strongest(scores)
     views = {"senders": View.table(table, title="Strongest senders")}
-    if "head" in scores:
-        views["heads"] = View.heatmap(
-            scores["head"].values,
-            scores["head"]["layer"].values,
-            scores["head"]["head"].values,
-            row_title="layer",
-            column_title="head",
-            label="score",
-            title="Heads by what goes through the path",
-        )
-    for group in ("attn", "mixer", "mlp"):
+    for unit in ("head", "expert"):
+        if unit in scores:
+            views[f"{unit}s"] = grid_view(scores[unit], f"{unit.capitalize()}s by what goes through the path")
+    for group in ("attn", "mixer", "mlp", "shared"):
         if group in scores:
             views[group] = View.series(
                 {"score": scores[group].values},

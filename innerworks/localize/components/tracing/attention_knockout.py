@@ -41,7 +41,10 @@ def attention_knockout(
     model: Model,
     prompts: Prompts,
     *,
-    query: Annotated[Place, "what must not look: positions, a role, or a text of the prompt"] = -1,
+    query: Annotated[
+        Place | None,
+        "what must not look: positions, a role, or a text of the prompt; by default where the answer is read",
+    ] = None,
     key: Annotated[Place | Sequence[Place], 'what it must not look at: likewise, several, or "each" position'] = "each",
     window: Annotated[int, "how many layers at once"] = 9,
     heads: Annotated[int | Sequence[int] | None, "which heads are cut; all of them by default"] = None,
@@ -60,15 +63,16 @@ def attention_knockout(
     read from later tokens that have read it, so no change does not mean that nothing flowed. A cut hands the attention
     to the other keys, which can do harm by itself: the first token takes up much attention in most models, and cutting
     it breaks more than a flow of information. A window of nine layers smears what one layer does. The tokens of
-    a target of several are each predicted at another position: name all of those as the query, or the one that matters.
+    a target of several are each predicted at another position, and all of those are the query unless one is named.
     """
     around = windows(model.layers_with("pattern"), window)
     if not around:
         model.anatomy.check(Site("pattern"))
     each = is_each(key)
     cuts = cuts_of(prompts, key)
-    rows = marked(prompts, query, cuts, each=each)
     measure = answer_metric(model, prompts, metric, target)
+    queries = _where_read(model, prompts, measure) if query is None else [query] * len(prompts)
+    rows = marked(prompts, queries, cuts, each=each)
     variants = {
         (layer, cut.label): edit.knockout(_heads(model, layers, heads) @ (QUERY, cut.role))
         for layer, layers in around.items()
@@ -81,8 +85,18 @@ def attention_knockout(
     return Result(
         data=_data(swept.baseline, grid, tuple(around), labels),
         checks=[Check("rows without a cut differ between batches by", swept.spread, _tolerance(model, swept.baseline))],
-        title=f"Attention cut from {query} to {', '.join(labels or ['each position'])}",
+        title=f"Attention cut from {_said(query)} to {', '.join(labels or ['each position'])}",
     )
+
+
+def _where_read(model: Model, prompts: Prompts, metric: Any) -> list[Any]:
+    """Where each prompt's answer is predicted; of a metric that reads all of the prompt, its end."""
+    last = model.bind(metric, model.batch(list(prompts))).last
+    return [tuple(range(last - prompt.forced, last + 1)) for prompt in prompts]
+
+
+def _said(query: Any) -> str:
+    return "where the answer is read" if query is None else str(query)
 
 
 def _heads(model: Model, layers: tuple[int, ...], heads: int | Sequence[int] | None) -> Site:

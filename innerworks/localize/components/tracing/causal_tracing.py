@@ -29,8 +29,6 @@ __all__ = ["causal_tracing"]
 
 _WEIGHTED = {"score": {"weighted_by": "gap"}}
 """A mean of scores is a ratio of means, so that a prompt whose answer hardly suffers does not spoil it."""
-_KINDS = ("resid_pre", "resid_post", "mlp_out", "attn_out")
-_SEVERED = ("mlp_out", "attn_out")
 
 
 @technique(
@@ -74,9 +72,9 @@ def causal_tracing(
     (activation patching). A window of ten layers smears what one layer does. The score of a prompt whose answer
     hardly suffers is a ratio of small numbers; the mean over a task is a ratio of means.
     """
-    around = windows(_layers(model, kind, "kind", _KINDS), _width_of_window(window, kind))
+    around = windows(_layers(model, kind), _width_of_window(window, kind))
     if sever is not None:
-        _layers(model, sever, "sever", _SEVERED)
+        _layers(model, sever)
     corruption = _corruption(noise, samples, seed)
     measure = answer_metric(model, prompts, metric, target)
     traced = [
@@ -102,9 +100,7 @@ def _onwards(tell: Callable[[int], None], done: int) -> Callable[[int], None]:
     return lambda more: tell(done + more)
 
 
-def _layers(model: Model, kind: str, option: str, known: Sequence[str]) -> list[int]:
-    if kind not in known:
-        raise EditError(f"{option}={kind!r}: use one of {', '.join(known)}.")
+def _layers(model: Model, kind: str) -> list[int]:
     model.anatomy.check(Site(kind))
     return model.layers_with(kind)
 

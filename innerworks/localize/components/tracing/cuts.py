@@ -55,10 +55,10 @@ def _label(place: Any) -> str:
     return "+".join(map(str, place)) if isinstance(place, (list, tuple)) else str(place)
 
 
-def marked(prompts: Prompts, query: Any, cuts: Sequence[Cut], *, each: bool) -> list[Prompt]:
-    """The prompts with the places of the query and of every cut as roles; an error where a cut makes no sense."""
+def marked(prompts: Prompts, each_query: Sequence[Any], cuts: Sequence[Cut], *, each: bool) -> list[Prompt]:
+    """The prompts with the places of their query and of every cut as roles; an error where a cut makes no sense."""
     rows = []
-    for number, prompt in enumerate(prompts):
+    for number, (prompt, query) in enumerate(zip(prompts, each_query, strict=True)):
         queries = places_of(prompt, query, "query")
         row = prompt.with_span(QUERY, queries)
         for cut in cuts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
@@ -52,10 +52,6 @@ def composition(
     ranks mean something. The matrices of a trained model share directions that all heads write to and read from, and
     nearly all its pairs are far above chance. What is written may be read and never matter: patch the path to see.
     """
-    if kind not in get_args(Kind):
-        raise SiteError(f"kind={kind!r}: use 'K', 'Q' or 'V'.")
-    if baseline not in get_args(Against):
-        raise SiteError(f"baseline={baseline!r}: use 'analytic' or 'sampled'.")
     if top < 1:
         raise SiteError(f"top={top}: say how many pairs to list, 1 or more.")
     refuse_edits(model)
