@@ -15,6 +15,7 @@ ROWS = {
     "cache_all": "cache everything it can",
     "head_sweep": "patch every head of two layers, per patch",
     "residual_sweep": "patch the stream at every layer and position, per patch",
+    "stream_of_two_layers": "patch the stream of two layers at every position, per patch",
     "gradient_to_heads": "gradient to every z",
     "attention_to_first": "attention to the first token, no pattern kept",
     "direct_effects": "direct effect of every head on a logit",
@@ -31,13 +32,14 @@ class Setting:
     attention: str
     rows: tuple[str, ...]
     length: int = 16
+    prompts: int = 1
     dtype: str = "float32"
     device: str = "cpu"
 
     @property
     def key(self) -> str:
         """What the tables call it."""
-        return f"{self.shape}, 1x{self.length}, {self.attention}, {self.dtype}, {self.device}"
+        return f"{self.shape}, {self.prompts}x{self.length}, {self.attention}, {self.dtype}, {self.device}"
 
 
 def _llama(**options: Any) -> Any:
@@ -82,10 +84,12 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     ),
 }
 SMOLLM2 = "SmolLM2"
-STANDARD = tuple(row for row in ROWS if row not in ("residual_sweep", "attention_to_first"))
+OVER_A_TASK = ("head_sweep", "stream_of_two_layers")
+STANDARD = tuple(row for row in ROWS if row not in ("residual_sweep", "stream_of_two_layers", "attention_to_first"))
 FIELD = (
     *(Setting(shape, "eager", STANDARD) for shape in ("GPT-2-small shape", "Llama shape")),
     *(Setting(shape, "sdpa", UNDER_SDPA) for shape in ("GPT-2-small shape", "Llama shape")),
+    *(Setting(shape, "eager", OVER_A_TASK, prompts=32) for shape in ("GPT-2-small shape", "Llama shape")),
     Setting(SMOLLM2, "eager", ("residual_sweep",), length=14),
 )
 """The settings of `make bench-field`."""
@@ -140,5 +144,6 @@ def prompt(setting: Setting, vocabulary: int, seed: int = 1) -> Any:
     """Random token ids, the same for every tool."""
     import torch
 
-    ids = torch.randint(3, vocabulary, (1, setting.length), generator=torch.Generator().manual_seed(seed))
+    shape = (setting.prompts, setting.length)
+    ids = torch.randint(3, vocabulary, shape, generator=torch.Generator().manual_seed(seed))
     return ids.to(setting.device)

@@ -25,8 +25,9 @@ def _prepared(tool: Tool, row: str, setting: Setting) -> tuple[Call, int]:
     if row == "head_sweep":
         layers = swept_layers(config.num_hidden_layers)
         return tool.head_sweep(other, ids, layers), len(layers) * config.num_attention_heads
-    if row == "residual_sweep":
-        layers = list(range(config.num_hidden_layers))
+    if row in ("residual_sweep", "stream_of_two_layers"):
+        every = row == "residual_sweep"
+        layers = list(range(config.num_hidden_layers)) if every else swept_layers(config.num_hidden_layers)
         return tool.residual_sweep(other, ids, layers), len(layers) * setting.length
     if row == "head_attribution":
         return tool.head_attribution(ids, other), 1

@@ -57,11 +57,14 @@ class Tool:
         raise NotOffered("no such names")
 
     def head_sweep(self, clean: Any, corrupt: Any, layers: Sequence[int]) -> Call:
-        """One row of logits of TOKEN per layer, one column per head: each head's z replaced by the clean run's."""
+        """Per layer, head and prompt the last logit of TOKEN: the head's z replaced by that of the clean prompt.
+
+        The first dimension is the layers'; of one prompt the second is the heads'.
+        """
         raise NotOffered("no way to replace one head")
 
     def residual_sweep(self, clean: Any, corrupt: Any, layers: Sequence[int]) -> Call:
-        """One row per layer, one column per position: the stream there replaced by the clean run's."""
+        """Likewise per layer, position and prompt: the stream there replaced by the clean run's."""
         raise NotOffered("no way to replace the stream")
 
     def gradient_to_heads(self, ids: Any) -> Call:

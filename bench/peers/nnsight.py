@@ -120,20 +120,20 @@ class Nnsight(Tool):
         import torch
 
         clean_z, heads, model, blocks = self._heads(clean), self.n_heads, self.model, self.blocks
-        parts, tuples, rows = self._parts("heads"), self.tuples, corrupt.expand(self.n_heads, -1)
+        parts, tuples, rows = self._parts("heads"), self.tuples, corrupt.repeat(self.n_heads, 1)
         each = torch.arange(heads, device=corrupt.device)
 
         def call() -> Any:
             entering = dict(zip(layers, self._streams(corrupt, [max(layer - 1, 0) for layer in layers]), strict=True))
             answers = []
             for layer in layers:
-                stream = entering[layer].expand(heads, -1, -1)
+                stream = entering[layer].repeat(heads, 1, 1)
                 with torch.no_grad(), model.trace(rows, use_cache=False, logits_to_keep=1):
                     for earlier in range(layer):
                         blocks[earlier].skip((stream, None) if tuples else stream)
                     flat = parts[layer].input
-                    z = flat.reshape(heads, -1, heads, flat.shape[-1] // heads).clone()
-                    z[each, :, each] = clean_z[layer][0].transpose(0, 1)
+                    z = flat.reshape(heads, *clean_z[layer].shape).clone()
+                    z[each, :, :, each] = clean_z[layer].permute(2, 0, 1, 3)
                     parts[layer].input = z.reshape(flat.shape)
                     logits = model.output.logits[:, -1, TOKEN].save()
                 answers.append(logits)
@@ -157,13 +157,13 @@ class Nnsight(Tool):
 
         kept = dict(zip(layers, self._streams(clean, layers), strict=True))
         model, blocks, tuples, length = self.model, self.blocks, self.tuples, clean.shape[1]
-        rows, each = corrupt.expand(length, -1), torch.arange(length, device=corrupt.device)
+        rows, each = corrupt.repeat(length, 1), torch.arange(length, device=corrupt.device)
 
         def call() -> Any:
             answers = []
             for layer, stream in zip(layers, self._streams(corrupt, layers), strict=True):
                 changed = stream.repeat(length, 1, 1)
-                changed[each, each] = kept[layer][0]
+                changed.unflatten(0, (length, -1))[each, :, each] = kept[layer].transpose(0, 1)
                 with torch.no_grad(), model.trace(rows, use_cache=False, logits_to_keep=1):
                     for earlier in range(layer + 1):
                         blocks[earlier].skip((changed, None) if tuples else changed)

@@ -100,7 +100,7 @@ class PlainHooks(Tool):
             for block in self.reader.blocks[:layer]:
                 hand_on = (lambda x, *_, **__: (x, None)) if returns_tuple else (lambda x, *_, **__: x)
                 stack.enter_context(_forward_of(block, hand_on))
-            rows = ids.expand(len(stream), -1)
+            rows = ids.repeat(len(stream) // len(ids), 1)
             if layer < len(self.reader.blocks):
                 begin = (self.reader.blocks[layer], lambda _, args: (stream, *args[1:]), True)
             else:
@@ -115,9 +115,9 @@ class PlainHooks(Tool):
 
         def patched(layer: int) -> Callable[..., Any]:
             def hook(_: Any, args: Any) -> Any:
-                z = args[0].reshape(heads, -1, heads, args[0].shape[-1] // heads).clone()
+                z = args[0].reshape(heads, *clean_z[layer].shape).clone()
                 each = torch.arange(heads, device=z.device)
-                z[each, :, each] = clean_z[layer][0].transpose(0, 1)
+                z[each, :, :, each] = clean_z[layer].permute(2, 0, 1, 3)
                 return (z.reshape(args[0].shape),)
 
             return hook
@@ -128,9 +128,9 @@ class PlainHooks(Tool):
             for layer in layers:
                 hooks = [(self.reader.part(layer, "heads"), patched(layer), True)]
                 if layer:
-                    rows.append(self._from(layer, entering[layer].expand(heads, -1, -1), corrupt, hooks))
+                    rows.append(self._from(layer, entering[layer].repeat(heads, 1, 1), corrupt, hooks))
                 else:
-                    rows.append(self._hooked(corrupt.expand(heads, -1), hooks, logits_to_keep=1)[:, -1, TOKEN])
+                    rows.append(self._hooked(corrupt.repeat(heads, 1), hooks, logits_to_keep=1)[:, -1, TOKEN])
             return torch.stack(rows)
 
         return call
@@ -146,7 +146,7 @@ class PlainHooks(Tool):
             for layer, stream in zip(layers, self._streams(corrupt, layers), strict=True):
                 changed = stream.repeat(length, 1, 1)
                 each = torch.arange(length, device=changed.device)
-                changed[each, each] = kept[layer][0]
+                changed.unflatten(0, (length, -1))[each, :, each] = kept[layer].transpose(0, 1)
                 rows.append(self._from(layer + 1, changed, corrupt))
             return torch.stack(rows)
 

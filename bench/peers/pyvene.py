@@ -129,9 +129,9 @@ class Pyvene(Tool):
                 model=self.module,
             )
             wrapped.append((one, {one.sorted_keys[0]: values[layer]}))
-        count = len(values[layers[0]])
-        places = {"sources->base": ([[[index] for index in range(count)]],) * 2}
-        base = {"input_ids": corrupt.expand(count, -1)}
+        count = len(values[layers[0]]) // len(corrupt)
+        units = [[index] for index in range(count) for _ in corrupt]
+        places, base = {"sources->base": ([units],) * 2}, {"input_ids": corrupt.repeat(count, 1)}
 
         def call() -> Any:
             rows = []
@@ -145,11 +145,12 @@ class Pyvene(Tool):
 
     def head_sweep(self, clean: Any, corrupt: Any, layers: Sequence[int]) -> Call:
         z = self.attention(clean)()["z"]
-        heads = [one[0].transpose(0, 1)[:, None] for one in z]
+        heads = [one.permute(2, 0, 1, 3).flatten(0, 1)[:, None] for one in z]
         return self._swept(corrupt, layers, "head_attention_value_output", "h", heads)
 
     def residual_sweep(self, clean: Any, corrupt: Any, layers: Sequence[int]) -> Call:
-        streams = [one[0][:, None] for one in self._by_kind(clean, ("resid_post",))()["resid_post"]]
+        collected = self._by_kind(clean, ("resid_post",))()["resid_post"]
+        streams = [one.transpose(0, 1).flatten(0, 1)[:, None] for one in collected]
         return self._swept(corrupt, layers, "block_output", "pos", streams)
 
     def gradient_to_heads(self, ids: Any) -> Call:

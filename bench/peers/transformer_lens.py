@@ -73,7 +73,7 @@ class TransformerLens(Tool):
         import torch
 
         with torch.no_grad():
-            logits = self.bridge.run_with_hooks(ids.expand(rows, -1), fwd_hooks=[(name, hook)], use_cache=False)
+            logits = self.bridge.run_with_hooks(ids.repeat(rows, 1), fwd_hooks=[(name, hook)], use_cache=False)
         return logits[:, -1, TOKEN]
 
     def head_sweep(self, clean: Any, corrupt: Any, layers: Sequence[int]) -> Call:
@@ -84,7 +84,7 @@ class TransformerLens(Tool):
         def hook_for(layer: int) -> Callable[..., Any]:
             def hook(z: Any, hook: Any) -> Any:
                 each = torch.arange(heads, device=z.device)
-                z[each, :, each] = clean_z[layer][0].transpose(0, 1)
+                z.unflatten(0, (heads, -1))[each, :, :, each] = clean_z[layer].permute(2, 0, 1, 3)
                 return z
 
             return hook
@@ -101,7 +101,7 @@ class TransformerLens(Tool):
         def hook_for(layer: int) -> Callable[..., Any]:
             def hook(stream: Any, hook: Any) -> Any:
                 each = torch.arange(length, device=stream.device)
-                stream[each, each] = streams[layer][0]
+                stream.unflatten(0, (length, -1))[each, :, each] = streams[layer].transpose(0, 1)
                 return stream
 
             return hook

@@ -69,6 +69,10 @@ def sweep(
         return work.run(str(metric), resume)
 
 
+_PROBE_EVERY = 8
+"""How many variants a row without edits may come with: it costs as much as one of them."""
+
+
 @dataclass
 class _Work:
     """One sweep under way."""
@@ -87,7 +91,9 @@ class _Work:
     plans: dict[str, int] = field(default_factory=dict)
     spread: float = 0.0
     probing: bool = True
-    """Whether a row without edits rides along in every forward."""
+    """Whether a row without edits rides along, in every forward that is large enough for it to cost little."""
+    unprobed: int = _PROBE_EVERY
+    """How many variants have run since one did."""
 
     def __post_init__(self) -> None:
         self.ties = Ties(self.model.anatomy)
@@ -199,7 +205,7 @@ class _Work:
             limit = batch_limit(self.model, self.batch, self.bound, self.limits)
             chunk = chunks(todo, lambda v: v.begin, lambda _: width, limit)[0]
             self._check_cancel()
-            probe = [Variant("", (), chunk[0].begin)] if self.probing else []
+            probe = [Variant("", (), chunk[0].begin)] if self._is_probe_due(len(chunk)) else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_batched(  # type: ignore[misc]
                     self.model, self.batch, [*chunk, *probe], self.bound, baseline.streams, self.ties
@@ -242,7 +248,8 @@ class _Work:
             chunk = chunks(todo, lambda s: s.variant.begin, lambda s: end - s.first, self.limits.tokens)[0]
             self._check_cancel()
             longest = min(s.first for s in chunk)
-            probe = [Suffix(Variant("", (), chunk[0].variant.begin), longest)] if self.probing else []
+            due = self._is_probe_due(len(chunk))
+            probe = [Suffix(Variant("", (), chunk[0].variant.begin), longest)] if due else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_packed(  # type: ignore[misc]
                     self.model, prompt, row, [*chunk, *probe], self.bound, streams, keys, self.ties
@@ -261,6 +268,14 @@ class _Work:
             if len(self.batch) == 1:
                 self.done.update({s.variant.key: parts[s.variant.key][0][None] for s in chunk})
                 self.tick(len(self.done))
+
+    def _is_probe_due(self, variants: int) -> bool:
+        """Whether a row without edits goes with the next variants: at once, and then with every few of them."""
+        self.unprobed += variants
+        if not self.probing or self.unprobed < _PROBE_EVERY:
+            return False
+        self.unprobed = 0
+        return True
 
     # -- bookkeeping --------------------------------------------------------------------------------------------
 
