@@ -49,6 +49,8 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "SweepResult": (f"{_MODEL}.sweep", "SweepResult"),
     "Estimate": (f"{_MODEL}.estimate", "Estimate"),
     "tasks": (f"{_DATA}.tasks", None),
+    "Corpus": (f"{_DATA}.corpus", "Corpus"),
+    "Contexts": (f"{_DATA}.corpus", "Contexts"),
     "Task": (f"{_DATA}.task", "Task"),
     "Examples": (f"{_DATA}.examples", "Examples"),
     "Interrupted": (f"{_DATA}.lifting.served", "Interrupted"),

@@ -2,6 +2,7 @@
 
 from innerworks import errors
 from innerworks.data import tasks
+from innerworks.data.corpus import Contexts, Corpus
 from innerworks.data.examples import Examples
 from innerworks.data.lifting.served import Interrupted
 from innerworks.data.task import Task
@@ -38,6 +39,8 @@ from innerworks.results import Artifact, Check, Result, View, open
 __all__ = [
     "Artifact",
     "Check",
+    "Contexts",
+    "Corpus",
     "Estimate",
     "Examples",
     "Family",

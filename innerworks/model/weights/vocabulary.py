@@ -94,6 +94,20 @@ class Vocabulary(Views):
         folded_bias = self._reading_bias(weight, bias, norm, True)
         return ReadOut(folded if scale == 1.0 else folded * scale, folded_bias * scale)
 
+    def logits(self, stream: Tensor) -> Tensor:
+        """What the model would predict from vectors of the stream, [..., d] to [..., V].
+
+        Through its own final norm and unembedding, then the logit scale and the soft cap: each vector is normed by its
+        own statistics. Of the stream behind the last block these are the model's logits.
+        """
+        import torch
+
+        norm = self.anatomy.final_norm
+        logits: Tensor = self.anatomy.unembedding(stream if norm is None else norm(stream))
+        scale, cap = self.logit_scale, self.logit_softcap
+        logits = logits if scale == 1.0 else logits * scale
+        return logits if cap is None else torch.tanh(logits / cap) * cap
+
     def into_readout(self, written: Tensor) -> Tensor:
         """Vectors [..., d] through the final norm's linear part and the logit scale, ready for `unembed`.
 

@@ -1,0 +1,83 @@
+"""Contexts: a corpus as one model's tokens, in rows of equal length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from innerworks.errors import InnerworksError
+from innerworks.model.tokens import Prompt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Contexts"]
+
+_BLOCKS = 50
+"""In how many stretches the rows are cut before some are held out: neighbours stay together."""
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Rows of equally many tokens, in the order of the text; what fills no row is left over."""
+
+    ids: Any
+    """[row, position], whole numbers"""
+    tokenizer: Any = None
+    left_over: int = 0
+    """How many tokens at the end fill no row."""
+
+    def __len__(self) -> int:
+        return int(self.ids.shape[0])
+
+    @property
+    def width(self) -> int:
+        """How many tokens each row has."""
+        return int(self.ids.shape[1])
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens there are in all rows."""
+        return int(self.ids.size)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for the same tokens in the same rows."""
+        numbers = np.ascontiguousarray(self.ids, dtype="<i8")
+        return sha256(repr(numbers.shape).encode() + numbers.tobytes()).hexdigest()[:16]
+
+    def prompt(self, row: int) -> Prompt:
+        """One row as a prompt."""
+        return Prompt.from_ids(self.ids[row].tolist(), self.tokenizer)
+
+    def tensor(self, rows: Sequence[int]) -> Tensor:
+        """The ids of some rows, [row, position]."""
+        import torch
+
+        return torch.from_numpy(np.asarray(self.ids[list(rows)], dtype=np.int64))
+
+    def batches(self, tokens: int) -> Iterator[list[int]]:
+        """The numbers of the rows, at least one at a time, and as many as have at most that many tokens together."""
+        size = max(1, tokens // self.width)
+        for start in range(0, len(self), size):
+            yield list(range(start, min(start + size, len(self))))
+
+    def split(self, held_out: float) -> tuple[Contexts, Contexts]:
+        """Rows to fit on and rows to test on: a share of them, in stretches spread over the text."""
+        if not 0 < held_out < 1 or len(self) < 2:
+            raise InnerworksError(
+                f"held_out={held_out} of {len(self)} contexts: the share to test on lies between 0 and 1, and there "
+                "must be a context for each part. Take more text, or shorter contexts."
+            )
+        stretch = max(1, len(self) // _BLOCKS)
+        every = max(2, round(1 / held_out))
+        number = np.arange(len(self)) // stretch
+        tested = number % every == every - 1
+        if not tested.any():
+            tested[-max(1, round(held_out * len(self))) :] = True
+        return replace(self, ids=self.ids[~tested], left_over=0), replace(self, ids=self.ids[tested], left_over=0)

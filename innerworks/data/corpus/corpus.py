@@ -1,0 +1,131 @@
+"""`Corpus`: a user's own text, named by files, as contexts of a model's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from innerworks.data.corpus.contexts import Contexts
+from innerworks.data.corpus.documents import Document, documents, files_of
+from innerworks.errors import InnerworksError, PromptError
+
+if TYPE_CHECKING:
+    from innerworks.model.model import Model
+
+__all__ = ["Corpus"]
+
+_SHORTEST = 4
+
+
+@dataclass(frozen=True, init=False)
+class Corpus:
+    """Text in files, cut into contexts of `context` tokens: `iw.Corpus("text/*.txt")`, a folder, or several of them.
+
+    Files are plain text (a document each), JSON lines or Parquet (a document each line or row, its text in `field`).
+    Documents follow one another with the tokenizer's end-of-text token between them. Each context begins with the
+    special tokens that the tokenizer puts before a text. `limit` is how many tokens to take at most.
+    """
+
+    sources: tuple[str, ...]
+    context: int
+    field: str
+    limit: int | None
+    texts: tuple[str, ...]
+
+    def __init__(self, *sources: str | Path, context: int = 256, field: str = "text", limit: int | None = None) -> None:
+        self._set(tuple(str(one) for one in sources), context, field, limit, ())
+        if not sources:
+            raise InnerworksError("a corpus needs text: iw.Corpus('text/*.txt'), or iw.Corpus.of(texts).")
+
+    @classmethod
+    def of(cls, texts: Iterable[str], *, context: int = 256, limit: int | None = None) -> Corpus:
+        """A corpus of texts that are in memory."""
+        if isinstance(texts, str):
+            texts = [texts]
+        made = cls.__new__(cls)
+        made._set((), context, "text", limit, tuple(texts))
+        return made
+
+    def _set(
+        self, sources: tuple[str, ...], context: int, field: str, limit: int | None, texts: tuple[str, ...]
+    ) -> None:
+        if context < _SHORTEST:
+            raise InnerworksError(f"context={context}: a context has at least {_SHORTEST} tokens.")
+        if limit is not None and limit < context:
+            raise InnerworksError(f"limit={limit}: at least one context of {context} tokens, or None for all of them.")
+        given = {"sources": sources, "context": context, "field": field, "limit": limit, "texts": texts}
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def parse(cls, text: str, model: Any = None) -> Corpus:
+        """The corpus of a file, a folder or a pattern."""
+        return cls(*(part.strip() for part in text.split(",") if part.strip()))
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """JSON schema of the files' names."""
+        return {"type": "string", "description": "text to read: a file, a folder, or a pattern such as text/*.txt"}
+
+    def written(self) -> str:
+        """What it was made of, in words."""
+        return ", ".join(self.sources) if self.sources else f"{len(self.texts)} texts"
+
+    def documents(self) -> Iterator[Document]:
+        """Every text, one after the other."""
+        if self.texts:
+            yield from (Document(f"text {number}", text) for number, text in enumerate(self.texts))
+            return
+        for path in files_of(self.sources):
+            yield from documents(path, self.field)
+
+    def contexts(self, model: Model) -> Contexts:
+        """The text as this model's tokens, in rows of equal length."""
+        tokenizer = model.tokenizer
+        if tokenizer is None:
+            raise PromptError("this model has no tokenizer, so text has no tokens: load it with tokenizer=….")
+        longest = model.anatomy.context_length
+        if longest is not None and self.context > longest:
+            raise PromptError(f"context={self.context}, and the model takes {longest} tokens: give a smaller one.")
+        before, between = _before(tokenizer), tokenizer.eos_token_id
+        stretch = self.context - len(before)
+        if stretch < 1:
+            raise InnerworksError(
+                f"context={self.context}: the tokenizer alone puts {len(before)} tokens before a text."
+            )
+        flat = self._flat(tokenizer, [] if between is None else [between], stretch)
+        rows = len(flat) // stretch
+        if rows == 0:
+            raise PromptError(
+                f"{self.written()} has {len(flat)} tokens, which is less than one context of {self.context}: give more "
+                f"text, or context={max(_SHORTEST, len(flat) + len(before))} or less."
+            )
+        cut = flat[: rows * stretch].reshape(rows, stretch)
+        start = np.tile(np.array(before, dtype=cut.dtype), (rows, 1))
+        return Contexts(np.concatenate([start, cut], 1), tokenizer, len(flat) - rows * stretch)
+
+    def _flat(self, tokenizer: Any, between: list[int], stretch: int) -> Any:
+        """All tokens in a row, as many as the limit needs."""
+        pieces: list[Any] = []
+        count = 0
+        enough = None if self.limit is None else self.limit // self.context * stretch
+        for document in self.documents():
+            ids = tokenizer(document.text, add_special_tokens=False, verbose=False)["input_ids"]
+            joined = (between if pieces else []) + list(ids)
+            pieces.append(np.array(joined, dtype=np.int32))
+            count += len(joined)
+            if enough is not None and count >= enough:
+                break
+        flat = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
+        return flat if enough is None else flat[:enough]
+
+
+def _before(tokenizer: Any) -> list[int]:
+    """The special tokens that the tokenizer puts before a text."""
+    marked, bare = (tokenizer("a", add_special_tokens=one)["input_ids"] for one in (True, False))
+    start = next((at for at in range(len(marked)) if marked[at : at + len(bare)] == bare), 0)
+    return list(marked[:start])
