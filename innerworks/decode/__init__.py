@@ -1,0 +1,1 @@
+"""What representations hold: read in words, probed, steered, taken apart into features."""

@@ -1,0 +1,1 @@
+"""Decoding in the vocabulary: what states, weights and gradients say in words."""
