@@ -40,10 +40,19 @@ def to_numpy(values: Any) -> AnyArray:
 
 
 def text_array(texts: Sequence[object]) -> AnyArray:
-    """Texts as an object array: numpy's own text type would drop a trailing NUL from a token."""
+    """Texts as an object array: numpy's own text type would drop a trailing NUL from a token.
+
+    Half of a surrogate pair is no text (pandas' Arrow strings refuse it): it becomes U+FFFD.
+    """
     array = np.empty(len(texts), dtype=object)
-    array[:] = list(texts)
+    array[:] = [_whole(text) if isinstance(text, str) else text for text in texts]
     return array
+
+
+def _whole(text: str) -> str:
+    if text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def labelled(

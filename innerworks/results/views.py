@@ -80,6 +80,24 @@ class View:
         return cls("heatmap", arrays, state, title=title)
 
     @classmethod
+    def lens(
+        cls,
+        values: Any,
+        predictions: Any,
+        rows: Sequence[Any],
+        columns: Sequence[Any],
+        *,
+        row_title: str = "",
+        column_title: str = "",
+        label: str = "value",
+        title: str = "",
+    ) -> View:
+        """A grid of words, each coloured by a number."""
+        arrays = {"values": values, "predictions": predictions, "rows": _labels(rows), "columns": _labels(columns)}
+        state = {"row_title": row_title, "column_title": column_title, "label": label}
+        return cls("lens", arrays, state, title=title)
+
+    @classmethod
     def series(
         cls,
         series: Mapping[str, Any],

@@ -18,6 +18,7 @@ from innerworks.results.render.page import page
 from innerworks.results.render.png import heat_png
 from innerworks.results.render.scale import INVERT_FROM, Scale
 from innerworks.results.render.style import _DARK, _LIGHT
+from innerworks.results.render.text import view_text
 from innerworks.results.view_kinds import VIEW_KINDS
 
 from .samples import every_view, full_result
@@ -69,9 +70,21 @@ def test_every_kind_draws(kind):
     assert "section" in found.tags
 
 
-@pytest.mark.parametrize("kind", ["attention", "lens", "graph", "compare"])
+@pytest.mark.parametrize("kind", ["attention", "graph", "compare"])
 def test_kinds_without_a_picture_say_so(kind):
     assert "has no static picture yet" in view_html(every_view()[kind])
+
+
+def test_a_lens_shows_its_words():
+    words = np.array([[" Paris", "<b>", "the"], [" Rome", "\n", "abcdefghijklmnop"]], dtype=object)
+    html = view_html(View.lens(np.eye(2, 3), words, ["0", "1"], ["a", "b", "c"], label="probability"))
+    for shown in ("␣Paris", "&lt;b&gt;", "⏎", "abcdefgh"):
+        assert shown in html, shown
+    assert "Words of probability: 2 rows, 3 columns" in html
+    many = View.lens(np.ones((50, 60)), np.full((50, 60), "word", dtype=object), range(50), range(60))
+    assert "drawn as one picture" in view_html(many)
+    lines = view_text(View.lens(np.eye(2, 3), words, ["0", "1"], ["a", "b", "c"]), 30).splitlines()
+    assert [line.split()[-1] for line in lines[:3]] == ["c", "the", "abcdefghi…"] and "last 2 of 3" in lines[-1]
 
 
 def hostile_result():

@@ -61,7 +61,8 @@ def grid_for(view: View) -> Grid:
     is_dense = rows * columns > 2000
     smallest = 1.5 if is_dense else 9.0
     left = _label_width(view.arrays["rows"]) + 10 + (18 if view.state.get("row_title") else 0)
-    cell_width = min(52.0, max(smallest, (_ROOM - left) / columns))
+    widest = 66.0 if view.kind == "lens" else 52.0
+    cell_width = min(widest, max(smallest, (_ROOM - left) / columns))
     tallest = 24.0 if rows <= 48 else 16.0
     cell_height = min(tallest, max(smallest, 700 / rows if is_dense else tallest))
     if is_dense and max(cell_width, cell_height) < 2 * min(cell_width, cell_height):

@@ -1,4 +1,4 @@
-"""A grid of numbers: cells drawn one by one while that stays light, as one picture beyond."""
+"""A grid of numbers, or of words with a number each: drawn cell by cell while that is light, beyond as a picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from innerworks.results.arrays import AnyArray
 from innerworks.results.numbers import exact_number, number_among, short_number
 from innerworks.results.render.grid_axes import Grid, axes, grid_for
-from innerworks.results.render.markup import escape, svg_picture
+from innerworks.results.render.markup import cut, escape, svg_picture, visible_label
 from innerworks.results.render.png import heat_png, png_data_uri
 from innerworks.results.render.scale import INVERT_FROM, Scale, fill
 from innerworks.results.render.twin import grid_twin
@@ -20,6 +20,9 @@ __all__ = ["heatmap_html"]
 
 _CELL_LIMIT = 2000
 _PIXEL_LIMIT = 2048
+_ROOM_FOR_TEXT = 36
+_CHAR = 6.2
+"""How wide a letter in a cell is, about."""
 
 
 def heatmap_html(view: View) -> str:
@@ -41,7 +44,8 @@ def _description(view: View, values: AnyArray) -> str:
     finite = values[np.isfinite(values)]
     reach = f" from {short_number(finite.min())} to {short_number(finite.max())}" if finite.size else ""
     name = view.title or str(view.state.get("label", "value"))
-    return f"Heatmap of {name}: {values.shape[0]} rows, {values.shape[1]} columns{reach}"
+    kind = "Words" if "predictions" in view.arrays else "Heatmap"
+    return f"{kind} of {name}: {values.shape[0]} rows, {values.shape[1]} columns{reach}"
 
 
 def _legend(view: View, scale: Scale, values: AnyArray) -> str:
@@ -75,21 +79,26 @@ class _Painter:
         grid, arrays = self.grid, self.view.arrays
         left, width, height = column * grid.cell_width, grid.cell_width - 1, grid.cell_height - 1
         where = f"{arrays['rows'][row]} · {arrays['columns'][column]}"
-        title = f"<title>{escape(where)}: {exact_number(arrays['values'][row, column])}</title>"
+        word = visible_label(str(arrays["predictions"][row, column])) if "predictions" in arrays else ""
+        said = f"{word!r}, " if word else ""
+        title = f"<title>{escape(where)}: {escape(said)}{exact_number(arrays['values'][row, column])}</title>"
         place = f'x="{left:.2f}" width="{width:.2f}" height="{height:.2f}"'
         if math.isnan(value):
             hatch = _hatch(left, width, height)
             return f'<g>{title}<rect {place} class="iw-void"/><path class="iw-lines" d="{hatch}"/></g>'
         strength = self.scale.strength(value)
-        number = self._number(value, strength, left + width / 2, height / 2)
-        return f"<g>{title}<rect {place} {fill(strength)}/>{number}</g>"
+        inside = self._inside(value, word, strength, left + width / 2, height / 2)
+        return f"<g>{title}<rect {place} {fill(strength)}/>{inside}</g>"
 
-    def _number(self, value: float, strength: float, x: float, y: float) -> str:
+    def _inside(self, value: float, word: str, strength: float, x: float, y: float) -> str:
+        """The word of a cell, else its number, where there is room for it."""
         grid = self.grid
-        if grid.cell_width < 36 or grid.cell_height < 16 or grid.rows * grid.columns > 600:
+        crowded = grid.cell_width < _ROOM_FOR_TEXT or grid.cell_height < 16
+        if crowded or (not word and grid.rows * grid.columns > 600):
             return ""
+        text = escape(cut(word, int(grid.cell_width // _CHAR))) if word else number_among(value, self.scale.limit)
         contrast = "iw-cell iw-hi" if abs(strength) >= INVERT_FROM else "iw-cell"
-        return f'<text class="{contrast}" x="{x:.1f}" y="{y:.1f}">{number_among(value, self.scale.limit)}</text>'
+        return f'<text class="{contrast}" x="{x:.1f}" y="{y:.1f}">{text}</text>'
 
 
 def _hatch(left: float, width: float, height: float) -> str:

@@ -15,6 +15,7 @@ __all__ = ["view_html"]
 _RENDERERS = {
     "tokens": tokens_html,
     "heatmap": heatmap_html,
+    "lens": heatmap_html,
     "series": series_html,
     "table": table_html,
     "card": card_html,

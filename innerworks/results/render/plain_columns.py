@@ -14,7 +14,6 @@ __all__ = ["as_columns", "fallback_sentence"]
 _LIMIT = 200
 _SHOWN = {
     "attention": ("pattern", ("heads", "queries", "keys"), ()),
-    "lens": ("values", ("rows", "columns"), ("predictions",)),
     "graph": ("weights", ("sources",), ("targets",)),
     "compare": ("left", ("labels",), ("right",)),
 }

@@ -27,6 +27,7 @@ __all__ = ["columns_text", "view_text"]
 _TOKEN_LINES = 40
 _TABLE_LINES = 30
 _GRID_LINES = 40
+_WORD = 11
 _STRONGEST = 12
 _SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -121,6 +122,27 @@ def _heatmap(view: View, width: int) -> str:
     return "\n".join([head, *lines, f"(tenths of {short_number(scale.limit)}; nan: not a number)"])
 
 
+def _lens(view: View, width: int) -> str:
+    """The words of every row, those of the last columns where not all fit."""
+    rows, columns = ([visible_label(str(x)) for x in view.arrays[name]] for name in ("rows", "columns"))
+    words = view.arrays["predictions"]
+    name_width = min(20, max((display_width(row) for row in rows), default=1)) + 1
+    shown = max(1, min(len(columns), (width - name_width) // _WORD))
+    first = len(columns) - shown
+
+    def line(name: str, cells: list[str]) -> str:
+        return padded(cut(name, name_width - 1), name_width) + "".join(
+            padded(cut(one, _WORD - 1), _WORD) for one in cells
+        )
+
+    lines = [line("", columns[first:])]
+    lines += [
+        line(name, [visible_label(str(word)) for word in row[first:]]) for name, row in zip(rows, words, strict=True)
+    ]
+    note = f"(the last {shown} of {len(columns)} columns)" if first else ""
+    return "\n".join(filter(None, ["\n".join(one.rstrip() for one in lines), note]))
+
+
 def _tenths(strength: float) -> str:
     if math.isnan(strength):
         return "nan"
@@ -187,6 +209,7 @@ def _fallback(view: View, width: int) -> str:
 _RENDERERS: dict[str, Callable[[View, int], str]] = {
     "tokens": _tokens,
     "heatmap": _heatmap,
+    "lens": _lens,
     "series": _series,
     "table": _table,
     "card": _card,
