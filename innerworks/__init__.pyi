@@ -91,6 +91,7 @@ __version__: str
 # isort: split
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
+from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.ablation.component_modelling import component_modelling
 from innerworks.localize.components.ablation.joint_ablation import joint_ablation
@@ -119,6 +120,7 @@ __all__ += [
     "evaluate",
     "full_ov_circuit",
     "joint_ablation",
+    "logit_lens",
     "path_patching",
     "subspace_patching",
     "virtual_heads",

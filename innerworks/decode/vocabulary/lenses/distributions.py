@@ -61,7 +61,7 @@ def statistics(logits: Tensor, wanted: Wanted, final: Tensor | None, targets: Te
 def _of_targets(logits: Tensor, norm: Tensor, targets: Tensor) -> dict[str, Tensor]:
     own = logits.gather(-1, targets.clamp(min=0)).masked_fill(targets < 0, -torch.inf)
     best = own.amax(-1)
-    rank = (logits > best[:, None]).sum(-1).to(norm)
+    rank = ((logits >= best[:, None]).sum(-1) - (own >= best[:, None]).sum(-1)).to(norm)
     found = {"logit": best, "log_prob": own.logsumexp(-1) - norm, "rank": rank}
     return {name: value.masked_fill((targets < 0).all(-1), torch.nan) for name, value in found.items()}
 

@@ -31,9 +31,7 @@ def read_sites(model: Model, given: Any) -> list[Site]:
         return [at.embed, *model.anatomy.concrete(at.resid_post[:])]
     listed = [given] if isinstance(given, (Site, str)) else given
     if not isinstance(listed, Iterable) or not (listed := list(listed)):
-        raise SiteError(
-            f"sites={given!r}: name states of the model's width, such as at.resid_post[:], or a list of them."
-        )
+        raise SiteError(f"sites={given!r}: name states of the stream, such as at.resid_post[:], or a list of them.")
     found: list[Site] = []
     for site in map(at, listed):
         if site.name not in (*STREAM, *_WRITES) or site.basis is not None:

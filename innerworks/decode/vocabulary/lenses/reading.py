@@ -13,6 +13,7 @@ from innerworks.decode.vocabulary.lenses.distributions import Wanted, chunks, st
 
 if TYPE_CHECKING:
     from innerworks.model.model import Model
+    from innerworks.model.sites import Site
 
 __all__ = ["Place", "read_places"]
 
@@ -21,15 +22,19 @@ Translate = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Place:
-    """One place of the model: what it is called, its layer, its states [row, position, d], and how they are read."""
+    """One place of the model, its states [row, position, d], and how they are read."""
 
-    name: str
-    layer: int
+    site: Site
     states: Tensor
     translate: Translate | None = None
     """What is done to states before they are read as those of the last layer."""
     scale: Tensor | None = None
     """The norm's denominators [row, position], where they are not the states' own."""
+
+    @property
+    def layer(self) -> int:
+        """Its layer; the embeddings stand before the first, at -1."""
+        return self.site.layer if isinstance(self.site.layer, int) else -1
 
 
 def read_places(

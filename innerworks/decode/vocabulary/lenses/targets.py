@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from innerworks.data.lifting import Prompts
     from innerworks.model.model import Model
 
-__all__ = ["NEXT", "PREDICTION", "followed"]
+__all__ = ["FOLLOWED_EVERYWHERE", "followed"]
 
-NEXT, PREDICTION = "next", "prediction"
+_NEXT, _PREDICTION = "next", "prediction"
+FOLLOWED_EVERYWHERE = (_NEXT, _PREDICTION)
+"""Targets that are another token at each position."""
 
 
 def followed(model: Model, prompts: Prompts, target: Any, final: Tensor, columns: Sequence[int]) -> Tensor:
@@ -26,10 +28,10 @@ def followed(model: Model, prompts: Prompts, target: Any, final: Tensor, columns
 
     `final` [row, column, d] are the last states, for what the model itself predicts.
     """
-    if target is None or target == PREDICTION:
+    if target is None or target == _PREDICTION:
         with torch.no_grad():
             return torch.stack([model.weights.logits(row).argmax(-1) for row in final])[..., None]
-    if target == NEXT:
+    if target == _NEXT:
         rows = [[*prompt.ids[1:], -1] for prompt in prompts]
         return torch.tensor(rows, device=final.device)[:, list(columns), None]
     each = target if isinstance(target, (list, tuple)) else [target] * len(prompts)

@@ -1,0 +1,1 @@
+"""Translators: maps from one layer's states to another's, fitted on text."""
