@@ -16,12 +16,13 @@ from innerworks.decode.vocabulary.lenses.places import columns_of, read_sites, s
 from innerworks.decode.vocabulary.lenses.reading import Place, read_places
 from innerworks.decode.vocabulary.lenses.targets import FOLLOWED_EVERYWHERE, followed
 from innerworks.decode.vocabulary.lenses.views import with_views
+from innerworks.decode.vocabulary.translators.affine import Translators
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.model.sites import Site, at
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.registry import Cost, technique
-from innerworks.results import Check, Result
+from innerworks.results import Artifact, Check, Result
 
 if TYPE_CHECKING:
     from innerworks.model.engine.run import Run
@@ -47,6 +48,9 @@ def logit_lens(
     target: Annotated[
         Any, TargetText, 'whose rank and probability to follow: a token, "prediction" (the default), or "next"'
     ] = None,
+    lens: Annotated[
+        Artifact | None, "a fitted lens to read the stream through, such as iw.fit_tuned_lens gives"
+    ] = None,
     top: Annotated[int, "how many tokens to list at each place"] = 5,
     spread: Annotated[bool, "entropy, and divergences from what the model says in the end"] = True,
     norm: Annotated[
@@ -69,10 +73,12 @@ def logit_lens(
     """
     if top < 0:
         raise SiteError(f"top={top}: say how many tokens to list, 0 for none.")
-    chosen = read_sites(model, sites)
+    translators = None if lens is None else Translators.of(lens, model)
+    end = model.n_layers if translators is None else translators.end
+    chosen = read_sites(model, sites, end)
     columns = columns_of(chosen, prompts.width)
     read = tuple(range(prompts.width)) if columns is None else columns
-    last = at.resid_post[model.n_layers - 1]
+    last = at.resid_post[end - 1]
     whole = list(dict.fromkeys([*(Site(one.name, one.layer) for one in chosen), last]))
     capture = [site @ read for site in whole]
     if norm == "final":
@@ -82,14 +88,15 @@ def logit_lens(
     final = run[last @ read]
     follows = followed(model, prompts, target, final, read)
     wanted = Wanted(top=max(top, 1), targets=True, spread=spread)
-    places = _places(run, chosen, read, own=norm == "own")
+    places = _places(run, chosen, read, translators, own=norm == "own")
     found = read_places(model, places, final, wanted, follows)
     data = lens_arrays(model, places, found, columns, listed=top)
     if (isinstance(target, str) and target in FOLLOWED_EVERYWHERE) or target is None:
         for name in ("logit", "log_prob", "rank"):
             data[name].attrs["everywhere"] = True
-    checks = _checks(model, run, final) if ends else []
-    return Result(data=data, checks=checks, title=f"Logit lens: {_said(target)}")
+    checks = _checks(model, run, final) if ends and end == model.n_layers else []
+    name = "Logit lens" if lens is None else lens.kind.replace("-", " ").capitalize()
+    return Result(data=data, checks=checks, title=f"{name}: {_said(target)}")
 
 
 def _said(target: Any) -> str:
@@ -100,9 +107,15 @@ def _said(target: Any) -> str:
     return "the prompt's own next token" if target == "next" else repr(target)
 
 
-def _places(run: Run, sites: Sequence[Site], columns: Sequence[int], *, own: bool) -> list[Place]:
+def _places(
+    run: Run, sites: Sequence[Site], columns: Sequence[int], translators: Translators | None, *, own: bool
+) -> list[Place]:
     scale = None if own else run[at.norm_scale["final"] @ tuple(columns)]
-    return [Place(replace(site, pos=None), states_of(run, site, columns), scale=scale) for site in sites]
+    found = []
+    for site in sites:
+        translate = None if translators is None else translators.at(site)
+        found.append(Place(replace(site, pos=None), states_of(run, site, columns), translate, scale))
+    return found
 
 
 def _checks(model: Model, run: Run, final: Tensor) -> list[Check]:

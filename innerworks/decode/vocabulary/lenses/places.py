@@ -25,10 +25,10 @@ _INSTEAD = {
 }
 
 
-def read_sites(model: Model, given: Any) -> list[Site]:
-    """The single sites that are read, in order; the stream where none is named."""
+def read_sites(model: Model, given: Any, end: int) -> list[Site]:
+    """The single sites that are read, in order; where none is named the stream, up to so many blocks."""
     if given is None:
-        return [at.embed, *model.anatomy.concrete(at.resid_post[:])]
+        return [at.embed, *(at.resid_post[layer] for layer in range(end))]
     listed = [given] if isinstance(given, (Site, str)) else given
     if not isinstance(listed, Iterable) or not (listed := list(listed)):
         raise SiteError(f"sites={given!r}: name states of the stream, such as at.resid_post[:], or a list of them.")

@@ -100,12 +100,9 @@ class Training:
             self.weight.copy_(torch.as_tensor(tensors["weight"]))
             self.bias.copy_(torch.as_tensor(tensors["bias"]))
         for name, parameter in (("weight", self.weight), ("bias", self.bias)):
-            kept = {
-                key.partition(".")[2]: torch.as_tensor(value)
-                for key, value in tensors.items()
-                if key.startswith(f"{name}.")
-            }
+            own = {key: torch.as_tensor(value) for key, value in tensors.items() if key.startswith(f"{name}.")}
             self.optimiser.state[parameter] = {
-                key: value.clone() if value.dim() == 0 else value.clone().to(parameter) for key, value in kept.items()
+                key.partition(".")[2]: value.clone() if value.dim() == 0 else value.clone().to(parameter)
+                for key, value in own.items()
             }
         self.step, self.losses = step, [list(row) for row in losses]

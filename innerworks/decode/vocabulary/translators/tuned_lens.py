@@ -37,9 +37,7 @@ def fit_tuned_lens(
     positions: Annotated[int | None, "at how many positions of each, drawn anew; all by default"] = None,
     start: Annotated[Start, "begin with least squares between the states, or with no translation"] = "least_squares",
     optimiser: Annotated[Optimiser, "adam, or sgd with Nesterov's momentum as in the paper"] = "adam",
-    rate: Annotated[
-        float | None, "the first step's rate, which falls to 0; by default 1e-4 for adam, 0.1 for sgd"
-    ] = None,
+    rate: Annotated[float | None, "of the first step, falling to 0; by default 1e-4 for adam, 0.1 for sgd"] = None,
     end: Annotated[int | None, "the layer whose stream is to be read; the last by default"] = None,
     held_out: Annotated[float, "which share of the text is kept to test the lens on"] = 0.1,
     seed: Annotated[int, "what tokens are drawn by"] = 0,
@@ -55,7 +53,7 @@ def fit_tuned_lens(
     What misleads: a lens is fitted to predict, and can learn what the model only makes of the state later. It shows
     what can be had from a state by a linear map, on text like that it was fitted on.
     """
-    recipe = _recipe(steps, contexts, positions, optimiser, rate, seed, corpus)
+    recipe = _recipe(steps, contexts, positions, optimiser, rate, seed, corpus.context)
     last = model.n_layers if end is None else _end(model, end)
     fitted, tested = corpus.contexts(model).split(held_out)
     question = {"model": model.fingerprint, "text": fitted.fingerprint, "start": start, "end": last, **vars(recipe)}
@@ -84,19 +82,13 @@ def fit_tuned_lens(
 
 
 def _recipe(
-    steps: int,
-    contexts: int,
-    positions: int | None,
-    optimiser: Optimiser,
-    rate: float | None,
-    seed: int,
-    corpus: Corpus,
+    steps: int, contexts: int, positions: int | None, optimiser: Optimiser, rate: float | None, seed: int, width: int
 ) -> Recipe:
-    positions = corpus.context if positions is None else positions
-    if min(steps, contexts, positions) < 1 or positions > corpus.context:
+    positions = width if positions is None else positions
+    if min(contexts, positions) < 1 or steps < 0 or positions > width:
         raise InnerworksError(
-            f"steps={steps}, contexts={contexts}, positions={positions}: each at least 1, and at most the "
-            f"{corpus.context} positions of a context."
+            f"steps={steps}, contexts={contexts}, positions={positions}: 0 steps (least squares alone) or more, 1 or "
+            f"more contexts, and at most the {width} positions of a context."
         )
     if rate is not None and not rate > 0:
         raise InnerworksError(f"rate={rate}: a step needs a rate above 0, such as 1e-4.")
@@ -125,7 +117,7 @@ def _beginning(model: Model, contexts: Contexts, end: int, start: Start) -> tupl
 
 
 def _moments(model: Model, contexts: Contexts, end: int) -> Moments:
-    """Sums over the text (as much of it as is plenty); the first token of a context, which is unlike all others, not."""
+    """Sums over the text, as much of it as is plenty, without the first tokens of contexts: they are unlike others."""
     sums = Moments.none(end, model.d_model, model.device)
     positions: Sequence[int] = range(1, contexts.width)
     for rows in contexts.batches(2048):
@@ -148,11 +140,8 @@ def _run(training: Training, keeping: Keeping, progress: Progress) -> None:
                     _keep(training, keeping)
         except KeyboardInterrupt:
             _keep(training, keeping)
-            where = (
-                f"is kept in {keeping.folder}: the same call goes on from there"
-                if keeping.folder
-                else "is lost: give out="
-            )
+            kept = f"is kept in {keeping.folder}, and the same call goes on from there"
+            where = kept if keeping.folder else "is lost: with out= it would be kept"
             raise FitInterrupted(f"stopped after {training.step} of {steps} steps; what was fitted {where}.") from None
 
 
