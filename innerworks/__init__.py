@@ -54,6 +54,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "Task": (f"{_DATA}.task", "Task"),
     "Examples": (f"{_DATA}.examples", "Examples"),
     "Interrupted": (f"{_DATA}.lifting.served", "Interrupted"),
+    "unit_views": ("innerworks.decode.vocabulary.units.views", "unit_views"),
     "techniques": ("innerworks.registry", "techniques"),
     "InnerworksError": ("innerworks.errors", "InnerworksError"),
     "Result": (_RESULTS, "Result"),

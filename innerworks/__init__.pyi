@@ -92,6 +92,7 @@ __version__: str
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
 from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
+from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.ablation.component_modelling import component_modelling
 from innerworks.localize.components.ablation.joint_ablation import joint_ablation
@@ -121,6 +122,7 @@ __all__ += [
     "full_ov_circuit",
     "joint_ablation",
     "logit_lens",
+    "maximally_activating",
     "path_patching",
     "subspace_patching",
     "virtual_heads",

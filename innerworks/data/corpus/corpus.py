@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -15,10 +16,13 @@ from innerworks.errors import InnerworksError, PromptError
 
 if TYPE_CHECKING:
     from innerworks.model.model import Model
+    from innerworks.registry import Technique
+    from innerworks.results import Result
 
 __all__ = ["Corpus"]
 
 _SHORTEST = 4
+_OPTIONS = re.compile(r"(context|field|limit)\s*=\s*(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, init=False)
@@ -29,6 +33,8 @@ class Corpus:
     Documents follow one another with the tokenizer's end-of-text token between them. Each context begins with the
     special tokens that the tokenizer puts before a text. `limit` is how many tokens to take at most.
     """
+
+    eats: ClassVar[str] = "Corpus"
 
     sources: tuple[str, ...]
     context: int
@@ -63,17 +69,57 @@ class Corpus:
 
     @classmethod
     def parse(cls, text: str, model: Any = None) -> Corpus:
-        """The corpus of a file, a folder or a pattern."""
-        return cls(*(part.strip() for part in text.split(",") if part.strip()))
+        """The corpus of files, folders or patterns with commas between them: "text/*.txt, context=128, limit=10000"."""
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        options: dict[str, Any] = {}
+        for part in parts:
+            if given := _OPTIONS.fullmatch(part):
+                name, value = given.groups()
+                options[name] = value if name == "field" else _whole(name, value)
+        return cls(*(part for part in parts if not _OPTIONS.fullmatch(part)), **options)
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
         """JSON schema of the files' names."""
-        return {"type": "string", "description": "text to read: a file, a folder, or a pattern such as text/*.txt"}
+        about = "text to read: files, folders or patterns such as text/*.txt; context=, field= and limit= may follow"
+        return {"type": "string", "description": about, "examples": ["text/*.txt, context=128, limit=100000"]}
 
     def written(self) -> str:
-        """What it was made of, in words."""
-        return ", ".join(self.sources) if self.sources else f"{len(self.texts)} texts"
+        """What it was made of, as `parse` reads it; of texts in memory, how many they are."""
+        of = ", ".join(self.sources) if self.sources else f"{len(self.texts)} texts"
+        usual = {"context": 256, "field": "text", "limit": None}
+        return of + "".join(
+            f", {name}={getattr(self, name)}" for name, one in usual.items() if getattr(self, name) != one
+        )
+
+    @classmethod
+    def served(
+        cls, technique: Technique, model: Any, given: Any, options: dict[str, Any], resume: Any = None
+    ) -> Result:
+        """The technique's result on a corpus, or on the files that text or paths name."""
+        if resume is not None:
+            raise InnerworksError(
+                f"{technique.name} keeps its progress in a folder: give out=, and the same call goes on from there."
+            )
+        corpus = cls.taken(given)
+        result = technique.function(model, corpus, **options)
+        return replace(result, provenance=replace(result.provenance, prompt=corpus.written()))
+
+    @classmethod
+    def taken(cls, given: Any) -> Corpus:
+        """A corpus as it is, or of files: one path or pattern, or several."""
+        if isinstance(given, Corpus):
+            return given
+        if isinstance(given, str):
+            return cls.parse(given)
+        if isinstance(given, Path):
+            return cls(given)
+        if isinstance(given, (list, tuple)) and given and all(isinstance(one, (str, Path)) for one in given):
+            return cls(*given)
+        raise PromptError(
+            f"this goes through a corpus: give iw.Corpus('text/*.txt'), files, or texts as iw.Corpus.of([...]), not "
+            f"{type(given).__name__}."
+        )
 
     def documents(self) -> Iterator[Document]:
         """Every text, one after the other."""
@@ -122,6 +168,14 @@ class Corpus:
                 break
         flat = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
         return flat if enough is None else flat[:enough]
+
+
+def _whole(name: str, value: str) -> int | None:
+    if name == "limit" and value == "None":
+        return None
+    if not value.isdigit():
+        raise InnerworksError(f"{name}={value}: give a whole number of tokens, as in {name}=1024.")
+    return int(value)
 
 
 def _before(tokenizer: Any) -> list[int]:

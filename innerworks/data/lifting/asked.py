@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from innerworks.data.lifting.taken import Taken
     from innerworks.registry import Technique
 
-__all__ = ["asked"]
+__all__ = ["asked", "content"]
 
 
 def asked(technique: Technique, model: Any, taken: Taken[Any], options: Mapping[str, Any]) -> str:
@@ -23,8 +23,8 @@ def asked(technique: Technique, model: Any, taken: Taken[Any], options: Mapping[
     """
     steering = {one.name for one in technique.options if not one.is_written}
     key = taken.key and [(taken.key.measure, row.targets, row.foils) for row in taken.key]
-    given = {name: _content(value) for name, value in sorted(options.items()) if name not in steering}
-    said = (technique.name, model.fingerprint, _content(model.edits), [_row(row) for row in taken.rows], key, given)
+    given = {name: content(value) for name, value in sorted(options.items()) if name not in steering}
+    said = (technique.name, model.fingerprint, content(model.edits), [_row(row) for row in taken.rows], key, given)
     return sha256(repr(said).encode()).hexdigest()
 
 
@@ -34,16 +34,16 @@ def _row(row: Prompt | Pair) -> Any:
     return row.ids, row.named
 
 
-def _content(value: Any) -> Any:
+def content(value: Any) -> Any:
     """A value in words, with the numbers of tensors and of what holds some."""
     if hasattr(value, "shape"):
         numbers = value.detach().cpu().double().numpy() if hasattr(value, "detach") else value
         return tuple(numbers.shape), sha256(numbers.tobytes()).hexdigest()
     if isinstance(value, Mapping):
-        return {str(name): _content(one) for name, one in value.items()}
+        return {str(name): content(one) for name, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_content(one) for one in value]
+        return [content(one) for one in value]
     held = getattr(value, "tensors", None)
     if held is not None:
-        return rendered(value), _content(held() if callable(held) else held)
+        return rendered(value), content(held() if callable(held) else held)
     return rendered(value)
