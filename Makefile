@@ -55,6 +55,7 @@ test-all-models: ARGS ?= -n 2
 test-all-models: $(VENV)/.dev
 	$(BIN)/python -m pytest -m all_models $(ARGS)
 
+test-pages: ARGS ?= -n 2
 test-pages: $(VENV)/.dev
 	$(BIN)/python -m pytest -m pages $(ARGS)
 

@@ -48,14 +48,14 @@ document.title = width + "," + Math.ceil(bottom + 16);
 
 
 def names_of(page: str) -> dict[str, Any]:
-    """What the page's code leaves behind."""
+    """What the page's code leaves behind, without what takes minutes."""
     names: dict[str, Any] = {"__name__": "page"}
     here = os.getcwd()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         os.chdir(folder)
         try:
             for block in blocks(page):
-                if block.runs:
+                if block.runs and not block.slow:
                     exec(block.code, names)
         finally:
             os.chdir(here)
