@@ -6,6 +6,7 @@ from innerworks.data.corpus import Contexts, Corpus
 from innerworks.data.examples import Examples
 from innerworks.data.lifting.served import Interrupted
 from innerworks.data.task import Task
+from innerworks.decode.vocabulary.units.views import unit_views
 from innerworks.errors import InnerworksError
 from innerworks.model import edits as edit
 from innerworks.model import metrics, reduce
@@ -83,6 +84,7 @@ __all__ = [
     "subspace",
     "tasks",
     "techniques",
+    "unit_views",
     "whole",
 ]
 
@@ -92,6 +94,7 @@ __version__: str
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
 from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
+from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.ablation.component_modelling import component_modelling
@@ -119,6 +122,7 @@ __all__ += [
     "direct_logit_attribution",
     "direct_path",
     "evaluate",
+    "fit_tuned_lens",
     "full_ov_circuit",
     "joint_ablation",
     "logit_lens",

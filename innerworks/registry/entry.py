@@ -5,15 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from innerworks.errors import InnerworksError
 from innerworks.registry.annotations import Unreadable
 from innerworks.registry.options import Option
 from innerworks.registry.technique import Technique
-
-if TYPE_CHECKING:
-    from innerworks.results import Result
 
 __all__ = ["Entry", "OWN", "record_of"]
 
@@ -56,7 +53,7 @@ class Entry:
         found: Technique = getattr(importlib.import_module(self.module), self.name).technique
         return found
 
-    def __call__(self, model: Any, *given: Any, **options: Any) -> Result:
+    def __call__(self, model: Any, *given: Any, **options: Any) -> Any:
         """Call the technique."""
         return self.technique(model, *given, **options)
 

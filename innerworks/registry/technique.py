@@ -14,17 +14,18 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, cast, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload, runtime_checkable
 
 from innerworks.errors import InnerworksError
 from innerworks.registry.options import Option
 from innerworks.registry.primer import section_title
 
 if TYPE_CHECKING:
+    from innerworks.results import Artifact, Result
     from innerworks.results import Cost as Spent
-    from innerworks.results import Result
 
     Finish = Callable[[Result], Result]
+    Outcome = TypeVar("Outcome", bound=Result | Artifact)
 
 __all__ = ["Cost", "Eaten", "Technique", "registered", "technique"]
 
@@ -49,7 +50,7 @@ class Eaten(Protocol):
     """How the table of techniques calls it."""
 
     @classmethod
-    def served(cls, technique: Technique, model: Any, given: Any, options: dict[str, Any], resume: Any) -> Result:
+    def served(cls, technique: Technique, model: Any, given: Any, options: dict[str, Any], resume: Any) -> Any:
         """The function's result on what was given, with its provenance's prompt; `resume` is what an error kept."""
         ...
 
@@ -59,13 +60,13 @@ class Registers(Protocol):
 
     @overload
     def __call__(
-        self, function: Callable[Concatenate[Any, Any, Options], Result]
-    ) -> Callable[Concatenate[Any, Any, Options], Result]: ...
+        self, function: Callable[Concatenate[Any, Any, Options], Outcome]
+    ) -> Callable[Concatenate[Any, Any, Options], Outcome]: ...
     @overload
     def __call__(
-        self, function: Callable[Concatenate[Any, Options], Result]
-    ) -> Callable[Concatenate[Any, Options], Result]: ...
-    def __call__(self, function: Callable[..., Result]) -> Callable[..., Result]:
+        self, function: Callable[Concatenate[Any, Options], Outcome]
+    ) -> Callable[Concatenate[Any, Options], Outcome]: ...
+    def __call__(self, function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         """Register the function, and give it back as users call it."""
         ...
 
@@ -80,7 +81,7 @@ class Technique:
     question: str
     references: tuple[str, ...]
     cost: Cost
-    function: Callable[..., Result]
+    function: Callable[..., Any]
     finish: Finish | None = None
 
     @cached_property
@@ -122,8 +123,8 @@ class Technique:
         text = " ".join((inspect.getdoc(self.function) or "").partition("\n\n")[0].split())
         return _FIRST_SENTENCE.match(text).group()  # type: ignore[union-attr]
 
-    def __call__(self, model: Any, *given: Any, **options: Any) -> Result:
-        """Serve the function what it eats; its result with the provenance of the call.
+    def __call__(self, model: Any, *given: Any, **options: Any) -> Any:
+        """Serve the function what it eats; its result, or the artifact it fitted, with the provenance of the call.
 
         `resume` takes the error that an earlier call over many examples was interrupted with.
         """
@@ -144,7 +145,7 @@ class Technique:
         bound.apply_defaults()
         started = time.perf_counter()
 
-        def finished(result: Result) -> Result:
+        def finished(result: Any) -> Any:
             spent = Spent(meter.forwards, meter.backwards, time.perf_counter() - started)
             return self._finished(result, model, bound.arguments, spent)
 
@@ -170,7 +171,9 @@ class Technique:
             named = f"; by name: {', '.join(by_name)}" if by_name else ""
             raise TypeError(f"{self.name}: {problem}. It takes, in order: {', '.join(in_order)}{named}.") from None
 
-    def _finished(self, result: Result, model: Any, given: Mapping[str, Any], spent: Spent) -> Result:
+    def _finished(self, result: Any, model: Any, given: Mapping[str, Any], spent: Spent) -> Any:
+        from innerworks.results import Artifact
+
         shown = {one.name: one.render(given[one.name]) for one in self.options if one.is_written}
         if model.edits:
             shown["edits"] = [str(edit) for edit in model.edits]
@@ -183,6 +186,8 @@ class Technique:
             seed=seed if isinstance(seed, int) else result.provenance.seed,
             cost=spent,
         )
+        if isinstance(result, Artifact):
+            return replace(result, provenance=provenance)
         result = replace(result, provenance=provenance, title=result.title or self.title)
         return self.finish(result) if self.finish else result
 
@@ -204,7 +209,7 @@ def technique(
     `finish` turns the whole result, of all examples, into what users see: it adds views and tables.
     """
 
-    def register(function: Callable[..., Result]) -> Any:
+    def register(function: Callable[..., Any]) -> Any:
         name = function.__name__
         _check(name, function)
         section_title(section)
@@ -212,7 +217,7 @@ def technique(
         _registered[name] = made
 
         @functools.wraps(function)
-        def called(model: Any, *given: Any, **options: Any) -> Result:
+        def called(model: Any, *given: Any, **options: Any) -> Any:
             return made(model, *given, **options)
 
         called.technique = made  # type: ignore[attr-defined]
@@ -221,7 +226,7 @@ def technique(
     return cast(Registers, register)
 
 
-def _check(name: str, function: Callable[..., Result]) -> None:
+def _check(name: str, function: Callable[..., Any]) -> None:
     """Refuse what could not be listed or called; one name means one technique."""
     held = _registered.get(name)
     if held is not None and held.function.__module__ != function.__module__:

@@ -31,6 +31,14 @@ def plain(texts, bos):
     return flat
 
 
+@pytest.mark.parametrize("bos, eos", [(True, True), (False, True), (True, False)])
+def test_what_a_tokenizer_puts_behind_a_text_is_between_documents_alone(bos, eos):
+    tokenizer = small_tokenizers.byte_level(bos=bos, digits=False, eos=eos)
+    found = Corpus.of(TEXTS, context=16).contexts(iw.load(model().module, tokenizer=tokenizer)).ids
+    assert (found[:, 0] == tokenizer.bos_token_id).all() == bos
+    assert (found == tokenizer.eos_token_id).sum() <= len(TEXTS) - 1
+
+
 @pytest.mark.parametrize("bos", [True, False])
 @pytest.mark.parametrize("context", [5, 16, 64])
 def test_rows_are_the_text_in_order(bos, context):

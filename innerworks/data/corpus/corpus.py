@@ -17,7 +17,6 @@ from innerworks.errors import InnerworksError, PromptError
 if TYPE_CHECKING:
     from innerworks.model.model import Model
     from innerworks.registry import Technique
-    from innerworks.results import Result
 
 __all__ = ["Corpus"]
 
@@ -93,10 +92,8 @@ class Corpus:
         )
 
     @classmethod
-    def served(
-        cls, technique: Technique, model: Any, given: Any, options: dict[str, Any], resume: Any = None
-    ) -> Result:
-        """The technique's result on a corpus, or on the files that text or paths name."""
+    def served(cls, technique: Technique, model: Any, given: Any, options: dict[str, Any], resume: Any = None) -> Any:
+        """What the technique gives for a corpus, or for the files that text or paths name."""
         if resume is not None:
             raise InnerworksError(
                 f"{technique.name} keeps its progress in a folder: give out=, and the same call goes on from there."
@@ -179,7 +176,7 @@ def _whole(name: str, value: str) -> int | None:
 
 
 def _before(tokenizer: Any) -> list[int]:
-    """The special tokens that the tokenizer puts before a text."""
-    marked, bare = (tokenizer("a", add_special_tokens=one)["input_ids"] for one in (True, False))
-    start = next((at for at in range(len(marked)) if marked[at : at + len(bare)] == bare), 0)
-    return list(marked[:start])
+    """The special tokens that the tokenizer puts before a text: those around nothing, less the end of the text."""
+    around = list(tokenizer("", add_special_tokens=True)["input_ids"])
+    ends = len(around) > 1 or tokenizer.eos_token_id != tokenizer.bos_token_id
+    return around[:-1] if around and ends and around[-1] == tokenizer.eos_token_id else around

@@ -47,7 +47,7 @@ class Training:
     bias: Tensor
     end: int
     step: int = 0
-    losses: list[list[float]] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
     """For each step the mean divergence at every depth, in nats."""
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class Training:
             group["lr"] = self.recipe.rate * (1 - self.step / self.recipe.steps)
         self.optimiser.step()
         self.step += 1
-        self.losses.append([round(one, 6) for one in losses.tolist()])
+        self.losses.append(losses)
 
     def _drawn(self) -> tuple[list[int], list[int]]:
         """The contexts and positions of this step: they follow from the seed and the step's number."""
@@ -83,18 +83,23 @@ class Training:
         positions = torch.randperm(self.contexts.width, generator=generator)[: self.recipe.positions]
         return rows.tolist(), sorted(positions.tolist())
 
+    @property
+    def curve(self) -> Tensor:
+        """The losses, [step, depth]."""
+        return torch.stack(self.losses) if self.losses else torch.zeros(0, len(self.weight), dtype=torch.float64)
+
     # -- to go on from --------------------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a later step depends on."""
-        found = {"weight": self.weight, "bias": self.bias}
+        found = {"weight": self.weight, "bias": self.bias, "losses": self.curve}
         for name, parameter in (("weight", self.weight), ("bias", self.bias)):
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 if value is not None:
                     found[f"{name}.{key}"] = torch.as_tensor(value)
         return found
 
-    def restore(self, tensors: Mapping[str, Any], step: int, losses: list[list[float]]) -> None:
+    def restore(self, step: int, tensors: Mapping[str, Any]) -> None:
         """Go on from what `tensors` gave after that step."""
         with torch.no_grad():
             self.weight.copy_(torch.as_tensor(tensors["weight"]))
@@ -105,4 +110,4 @@ class Training:
                 key.partition(".")[2]: value.clone() if value.dim() == 0 else value.clone().to(parameter)
                 for key, value in own.items()
             }
-        self.step, self.losses = step, [list(row) for row in losses]
+        self.step, self.losses = step, list(tensors["losses"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,25 +11,40 @@ import torch
 from torch import Tensor
 
 from innerworks.data.corpus import Contexts, Corpus
-from innerworks.decode.vocabulary.translators.kept_progress import FitInterrupted, Keeping
 from innerworks.decode.vocabulary.translators.moments import Moments
 from innerworks.decode.vocabulary.translators.text_states import text_states
 from innerworks.decode.vocabulary.translators.training import Optimiser, Recipe, Training
-from innerworks.errors import InnerworksError
+from innerworks.errors import FileError, InnerworksError
 from innerworks.model.engine.progress import Progress, watched
 from innerworks.model.model import Model
-from innerworks.results import Artifact, Provenance
+from innerworks.registry import Cost, technique
+from innerworks.results import Artifact
+from innerworks.results import open as open_saved
+from innerworks.results.progress_files import Progressing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["fit_tuned_lens"]
+__all__ = ["FitInterrupted", "fit_tuned_lens"]
 
 Start = Literal["least_squares", "identity"]
 _TOKENS_FOR_MOMENTS = 65536
 _RIDGE = 0.1
+_SAVE_EVERY = 60.0
+"""Seconds."""
 
 
+class FitInterrupted(InnerworksError, KeyboardInterrupt):
+    """A fit was stopped; with out= the same call goes on with it."""
+
+
+@technique(
+    title="Fitting a tuned lens",
+    section="4.3.1",
+    question="How is each layer's stream read as the last one's?",
+    references=("Belrose 2023, arXiv:2303.08112", "Din 2023, arXiv:2303.09435", "Primer 4.3.1"),
+    cost=Cost(forwards="one of each step's tokens, with two unembeddings for every layer"),
+)
 def fit_tuned_lens(
     model: Model,
     corpus: Corpus,
@@ -57,28 +74,38 @@ def fit_tuned_lens(
     last = model.n_layers if end is None else _end(model, end)
     fitted, tested = corpus.contexts(model).split(held_out)
     question = {"model": model.fingerprint, "text": fitted.fingerprint, "start": start, "end": last, **vars(recipe)}
-    keeping = Keeping(None if out is None else Path(out), question)
-    kept = keeping.found()
-    weight, bias = _beginning(model, fitted, last, start if kept is None else "identity")
+    done = _done(out, question)
+    if done is not None:
+        return done
+    folder = None if out is None else _unfinished(Path(out), question)
+    before = None if folder is None else folder.opened()
+    weight, bias = _beginning(model, fitted, last, start if before is None else "identity")
     training = Training(model, fitted, recipe, weight, bias, last)
-    if kept is not None:
-        training.restore(kept.tensors, int(kept.config["step"]), kept.config["losses"])
-    _run(training, keeping, progress)
-    lens = Artifact(
-        "tuned-lens",
-        {"weight": weight, "bias": bias},
-        {
-            "end": last,
-            "depths": last,
-            "losses": training.losses,
-            "text": {"fitted": fitted.fingerprint, "held_out": tested.fingerprint, "share": held_out},
-            "recipe": vars(recipe) | {"start": start},
-        },
-        model.fingerprint,
-        Provenance("fit_tuned_lens", {"corpus": corpus.written(), **question}, model.name, seed=seed),
-    )
-    keeping.finish(lens)
+    if before is not None:
+        training.restore(*before)
+    _run(training, folder, progress)
+    text = {"fitted": fitted.fingerprint, "held_out": tested.fingerprint, "share": held_out}
+    config = {"end": last, "question": question, "text": text}
+    lens = Artifact("tuned-lens", {"weight": weight, "bias": bias, "losses": training.curve}, config, model.fingerprint)
+    if out is not None and folder is not None:
+        lens.save(out)
+        shutil.rmtree(folder.folder, ignore_errors=True)
     return lens
+
+
+def _done(out: Path | None, question: dict[str, Any]) -> Artifact | None:
+    """The lens in a folder, where an earlier call that asked the same has finished it."""
+    if out is None or not Path(out).exists() or not any(Path(out).iterdir()):
+        return None
+    found = open_saved(out)
+    if isinstance(found, Artifact) and found.config.get("question") == question:
+        return found
+    raise FileError(f"{out} already holds something else that was saved: choose another out=, or remove it.")
+
+
+def _unfinished(out: Path, question: dict[str, Any]) -> Progressing:
+    """Where a fit is kept until it is done: a folder beside the lens'."""
+    return Progressing.at(out.with_name(f"{out.name}.unfinished"), "fit_tuned_lens", question)
 
 
 def _recipe(
@@ -128,23 +155,20 @@ def _moments(model: Model, contexts: Contexts, end: int) -> Moments:
     return sums
 
 
-def _run(training: Training, keeping: Keeping, progress: Progress) -> None:
-    steps = training.recipe.steps
+def _run(training: Training, folder: Progressing | None, progress: Progress) -> None:
+    steps, saved = training.recipe.steps, time.monotonic()
     with watched(progress, "fit_tuned_lens", steps) as tell:
         tell(training.step)
         try:
             while training.step < steps:
                 training.advance()
                 tell(training.step)
-                if keeping.due():
-                    _keep(training, keeping)
+                if folder is not None and time.monotonic() - saved >= _SAVE_EVERY:
+                    folder.save(training.step, training.tensors())
+                    saved = time.monotonic()
         except KeyboardInterrupt:
-            _keep(training, keeping)
-            kept = f"is kept in {keeping.folder}, and the same call goes on from there"
-            where = kept if keeping.folder else "is lost: with out= it would be kept"
+            where = "is lost: with out= it would be kept"
+            if folder is not None:
+                folder.save(training.step, training.tensors())
+                where = f"is kept in {folder.folder}, and the same call goes on from there"
             raise FitInterrupted(f"stopped after {training.step} of {steps} steps; what was fitted {where}.") from None
-
-
-def _keep(training: Training, keeping: Keeping) -> None:
-    state: dict[str, Any] = {"step": training.step, "losses": training.losses}
-    keeping.keep(training.tensors(), state)
