@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _MODEL, _METRICS, _RESULTS = "innerworks.model", "innerworks.model.metrics", "innerworks.results"
 _DATA = "innerworks.data"
+_LENSES = "innerworks.decode.vocabulary.translators.checkpoint"
 _METRIC_NAMES = (
     "accuracy",
     "custom",
@@ -51,6 +52,8 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "tasks": (f"{_DATA}.tasks", None),
     "Corpus": (f"{_DATA}.corpus", "Corpus"),
     "Contexts": (f"{_DATA}.corpus", "Contexts"),
+    "read_tuned_lens": (_LENSES, "read_tuned_lens"),
+    "write_tuned_lens": (_LENSES, "write_tuned_lens"),
     "Task": (f"{_DATA}.task", "Task"),
     "Examples": (f"{_DATA}.examples", "Examples"),
     "Interrupted": (f"{_DATA}.lifting.served", "Interrupted"),

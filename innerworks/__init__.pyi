@@ -6,6 +6,7 @@ from innerworks.data.corpus import Contexts, Corpus
 from innerworks.data.examples import Examples
 from innerworks.data.lifting.served import Interrupted
 from innerworks.data.task import Task
+from innerworks.decode.vocabulary.translators.checkpoint import read_tuned_lens, write_tuned_lens
 from innerworks.decode.vocabulary.units.views import unit_views
 from innerworks.errors import InnerworksError
 from innerworks.model import edits as edit
@@ -79,6 +80,7 @@ __all__ = [
     "prob",
     "prob_diff",
     "rank",
+    "read_tuned_lens",
     "reduce",
     "rotation",
     "subspace",
@@ -86,6 +88,7 @@ __all__ = [
     "techniques",
     "unit_views",
     "whole",
+    "write_tuned_lens",
 ]
 
 __version__: str
@@ -94,6 +97,7 @@ __version__: str
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
 from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
+from innerworks.decode.vocabulary.translators.lens_quality import lens_quality
 from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
 from innerworks.localize.components.ablation.ablation import ablation
@@ -125,6 +129,7 @@ __all__ += [
     "fit_tuned_lens",
     "full_ov_circuit",
     "joint_ablation",
+    "lens_quality",
     "logit_lens",
     "maximally_activating",
     "path_patching",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".venv-bench"
-PEERS = ("transformer_lens", "nnsight", "pyvene")
+PEERS = ("transformer_lens", "nnsight", "pyvene", "tuned_lens")
 
 
 class NoEnvironment(Exception):

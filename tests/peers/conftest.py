@@ -13,8 +13,31 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # `bench` is no part of the package: it is found where the tests are.
-PEER = "transformer_lens"
 QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def asked(peer: str, *runs: list[str]) -> None:
+    """Run a peer's program in its environment, once for each list of arguments, side by side."""
+    from bench.field.environments import NoEnvironment, ensure, python_of
+
+    try:
+        ensure(peer)
+    except NoEnvironment as error:
+        pytest.fail(f"{peer} cannot be installed: {error}")
+    started = [
+        subprocess.Popen(
+            [str(python_of(peer)), str(Path(__file__).parent / f"{peer}_answers.py"), *arguments],
+            cwd=ROOT,
+            env={**QUIET, **os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for arguments in runs
+    ]
+    said = [process.communicate()[0] for process in started]
+    for process, output in zip(started, said, strict=True):
+        assert process.returncode == 0, output
 
 
 @pytest.fixture(scope="session")
@@ -23,28 +46,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     from safetensors.torch import load_file
     from same_models import FAMILIES
 
-    from bench.field.environments import NoEnvironment, ensure, python_of
-
-    try:
-        ensure(PEER)
-    except NoEnvironment as error:
-        pytest.fail(f"TransformerLens cannot be installed: {error}")
-    program, folder = Path(__file__).parent / f"{PEER}_answers.py", tmp_path_factory.mktemp("answers")
+    folder = tmp_path_factory.mktemp("answers")
     files = {family: folder / f"{number}.safetensors" for number, family in enumerate(FAMILIES)}
-    started = [
-        subprocess.Popen(
-            [str(python_of(PEER)), str(program), family, str(file)],
-            cwd=ROOT,
-            env={**QUIET, **os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for family, file in files.items()
-    ]
-    said = [process.communicate()[0] for process in started]
-    for process, output in zip(started, said, strict=True):
-        assert process.returncode == 0, output
+    asked("transformer_lens", *([family, str(file)] for family, file in files.items()))
     return {family: load_file(file) for family, file in files.items()}
 
 

@@ -208,9 +208,7 @@ def test_an_interrupted_fit_goes_on_where_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt, match="stopped after 5 of 12 steps; what was fitted is kept in"):
         fitted(out=tmp_path / "lens", progress=stop)
     assert (tmp_path / "lens.unfinished").is_dir() and not (tmp_path / "lens").exists()
-    with pytest.raises(
-        InnerworksError, match="steps was 12, and is 13; rate was 0.0001, and is 1.0"
-    ):
+    with pytest.raises(InnerworksError, match="steps was 12, and is 13; rate was 0.0001, and is 1.0"):
         fitted(out=tmp_path / "lens", steps=13, rate=1.0)
     seen = []
     again = fitted(out=tmp_path / "lens", progress=lambda done, total: seen.append(done))

@@ -1,0 +1,147 @@
+"""How well lenses read each layer, on text they were not fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from innerworks.data.corpus import Contexts, Corpus
+from innerworks.data.intervals import mean_intervals
+from innerworks.decode.vocabulary.lenses.distributions import Wanted
+from innerworks.decode.vocabulary.lenses.reading import Place, read_places
+from innerworks.decode.vocabulary.translators.affine import Translators
+from innerworks.decode.vocabulary.translators.text_states import stream_sites, text_states
+from innerworks.errors import InnerworksError
+from innerworks.model.engine.progress import Progress, watched
+from innerworks.model.model import Model
+from innerworks.registry import Cost, technique
+from innerworks.results import Artifact, Check, Result, Table, View, labelled
+from innerworks.results.arrays import text_array
+
+__all__ = ["lens_quality"]
+
+_TOKENS_AT_ONCE = 1024
+
+
+def _with_views(result: Result) -> Result:
+    data = result.data
+    layers = [str(one) for one in data["kl"]["place"].values]
+    views = {}
+    for name, title in (("kl", "KL from what the model says in the end, nats"), ("loss", "Loss on the text, nats")):
+        lines = {str(lens): data[name].sel(lens=lens).values for lens in data[name]["lens"].values}
+        bounds = {
+            edge: {str(lens): data[f"{name}_{edge}"].sel(lens=lens).values for lens in data[name]["lens"].values}
+            for edge in ("low", "high")
+        }
+        views[name] = View.series(lines, layers, **bounds, x_title="place", y_title="nats", title=title)
+    views["table"] = View.table(result.tables["places"], title="By place")
+    return replace(result, views=views)
+
+
+@technique(
+    title="How well lenses read",
+    section="4.3.1",
+    question="How much of what the model will say can be read at each layer?",
+    references=("Belrose 2023, arXiv:2303.08112", "Primer 4.3.1"),
+    cost=Cost(forwards="those of the text, with an unembedding of every layer for each lens"),
+    finish=_with_views,
+)
+def lens_quality(
+    model: Model,
+    corpus: Corpus,
+    *,
+    lens: Annotated[Artifact | None, "a fitted lens to compare with the logit lens"] = None,
+    tokens: Annotated[int, "how many tokens of the text to read at most"] = 8192,
+    progress: Progress = None,
+) -> Result:
+    """How far what is read at each layer is from what the model says, on text: mean KL, loss, and agreement.
+
+    `kl` is KL(final ‖ lens), `loss` the mean -log p of the text's own next token, `agreement` the share of tokens whose
+    first guess is the model's, for the logit lens and for the fitted one, with bootstrap intervals over contexts.
+    Belrose 2023.
+
+    Of the text that the lens was fitted on only that part is read which the fit has left out.
+
+    What misleads: the part that was left out is of the same text, and other text may be read less well. What a lens
+    gains is not all in the state: it also learns what usually follows in such text.
+    """
+    contexts = _chosen(corpus.contexts(model), lens, tokens)
+    lenses: dict[str, Translators | None] = {"logit lens": None}
+    if lens is not None:
+        lenses[lens.kind.replace("-", " ")] = Translators.of(lens, model)
+    end = min((one.end for one in lenses.values() if one is not None), default=model.n_layers)
+    rows = _rows(model, contexts, lenses, end, progress)
+    names = text_array([str(site) for site in stream_sites(model, range(end + 1))])
+    coords = {"lens": text_array(list(lenses)), "place": names}
+    data: dict[str, Any] = {}
+    for name, values in rows.items():
+        mean = np.nanmean(values, 0)
+        low, high = mean_intervals(values, 0.95, 0) if len(values) > 1 else (mean, mean)
+        for suffix, one in (("", mean), ("_low", low), ("_high", high)):
+            data[name + suffix] = labelled(one, ("lens", "place"), coords=coords)
+    checks = _checks(data, lens, contexts)
+    return Result(data=data, tables={"places": _table(data)}, checks=checks, title="How well lenses read")
+
+
+def _chosen(contexts: Contexts, lens: Artifact | None, tokens: int) -> Contexts:
+    """As many contexts as are to be read; of a fit's own text, those it has left out."""
+    if tokens < contexts.width:
+        raise InnerworksError(f"tokens={tokens}: at least one context of {contexts.width}.")
+    text = {} if lens is None else lens.config.get("text", {})
+    if text:
+        fitted, left_out = contexts.split(float(text["share"]))
+        contexts = left_out if fitted.fingerprint == text["fitted"] else contexts
+    return replace(contexts, ids=contexts.ids[: max(1, tokens // contexts.width)], left_over=0)
+
+
+def _rows(
+    model: Model, contexts: Contexts, lenses: dict[str, Translators | None], end: int, progress: Progress
+) -> dict[str, Any]:
+    """For each context the means over its tokens, [context, lens, place]."""
+    sites = stream_sites(model, range(end + 1))
+    wanted, found = Wanted(top=1, targets=True, spread=True), []
+    with watched(progress, "lens_quality", len(contexts)) as tell:
+        for rows in contexts.batches(_TOKENS_AT_ONCE):
+            states = text_states(model, contexts, rows, range(end + 1))
+            shape = (len(rows), contexts.width)
+            final, following = states.depths[-1].reshape(*shape, -1), states.next_tokens.reshape(*shape, 1)
+            read = []
+            for translators in lenses.values():
+                places = [
+                    Place(site, one.reshape(*shape, -1), None if translators is None else translators.at(site))
+                    for site, one in zip(sites, states.depths, strict=True)
+                ]
+                read.append(_means(read_places(model, places, final, wanted, following)))
+            found.append({name: torch.stack([one[name] for one in read], 1) for name in read[0]})
+            tell(rows[-1] + 1)
+    return {name: torch.cat([one[name] for one in found]).numpy() for name in found[0]}
+
+
+def _means(read: dict[str, Tensor]) -> dict[str, Tensor]:
+    """[row, place] from [row, place, position]; the last token of a context has no next one."""
+    said = read["top_token"][..., 0]
+    return {
+        "kl": read["kl"].double().mean(-1),
+        "loss": -read["log_prob"].double().nanmean(-1),
+        "agreement": (said == said[:, -1:]).double().mean(-1),
+    }
+
+
+def _table(data: dict[str, Any]) -> Table:
+    columns: dict[str, Any] = {"place": [str(one) for one in data["kl"]["place"].values]}
+    for name in ("kl", "loss", "agreement"):
+        columns |= {f"{name}, {one}": data[name].sel(lens=one).values for one in data[name]["lens"].values}
+    return Table(columns)
+
+
+def _checks(data: dict[str, Any], lens: Artifact | None, contexts: Contexts) -> list[Check]:
+    read = f"{len(contexts)} contexts of {contexts.width} tokens"
+    found = [Check("the last place is what the model says", float(data["kl"][:, -1].max()), 1e-5, note=read)]
+    if lens is not None:
+        worse = int((data["kl"][1, :-1] >= data["kl"][0, :-1]).sum())
+        found.append(Check("places that the fitted lens reads no better than the logit lens", worse, 0))
+    return found
