@@ -91,6 +91,8 @@ __version__: str
 # isort: split
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
+from innerworks.decode.vocabulary.patchscopes.patchscope import patchscope
+from innerworks.decode.vocabulary.patchscopes.self_interpretation import self_interpretation
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.ablation.component_modelling import component_modelling
 from innerworks.localize.components.ablation.joint_ablation import joint_ablation
@@ -119,7 +121,9 @@ __all__ += [
     "evaluate",
     "full_ov_circuit",
     "joint_ablation",
+    "patchscope",
     "path_patching",
+    "self_interpretation",
     "subspace_patching",
     "virtual_heads",
 ]

@@ -23,7 +23,7 @@ def log_probs(model, ids):
 def next_logits(model, kind, prompt, layer, state):
     """The logits of one patched row."""
     found = []
-    Rows(model, kind, (prompt,), (layer,), state[None]).next_logits(lambda _, logits: found.append(logits))
+    Rows(model, kind, (prompt,), (layer,), state[None]).logits_at([-1], lambda _, logits: found.append(logits[:, -1]))
     return found[0]
 
 
@@ -158,27 +158,43 @@ def test_texts_of_unequal_prompts_are_those_of_each_alone():
 
 def test_rows_are_halved_when_memory_runs_out(monkeypatch):
     model = tiny("llama")
-    options = {"target_prompt": TARGET, "placeholder": 3, "target": ANSWER, "target_layer": (0, 1)}
-    wanted = patchscope(model, SOURCE, at.resid_post[:] @ -1, **options).data["log_prob"].values
-    plain = iw.Model.run
+    options = {"target_prompt": TARGET, "placeholder": 3, "target_layer": (0, 1), "max_new_tokens": 3}
+    wanted = patchscope(model, SOURCE, **options).tables["readings"]["text"]
+    plain, sizes = iw.Model.generate, []
 
     def short_of_memory(self, prompt, **asked):
         if isinstance(prompt, list) and len(prompt) > 2:
             raise MemoryError
+        sizes.append(len(prompt) if asked["edits"] else 0)
         return plain(self, prompt, **asked)
 
-    monkeypatch.setattr(iw.Model, "run", short_of_memory)
-    found = patchscope(model, SOURCE, at.resid_post[:] @ -1, **options).data["log_prob"].values
-    assert np.allclose(found, wanted, atol=EXACT, rtol=0)
+    monkeypatch.setattr(
+        iw.Model,
+        "generate",
+        lambda self, prompt, edits=(), **asked: short_of_memory(self, prompt, edits=edits, **asked),
+    )
+    assert patchscope(model, SOURCE, **options).tables["readings"]["text"] == wanted
+    assert max(sizes) <= 2 and sum(sizes) == 2 * model.n_layers
 
     def far_too_short_of_memory(self, prompt, **asked):
-        if asked.get("edits"):
-            raise MemoryError
-        return plain(self, prompt, **asked)
+        raise MemoryError
 
-    monkeypatch.setattr(iw.Model, "run", far_too_short_of_memory)
+    monkeypatch.setattr(iw.Model, "generate", far_too_short_of_memory)
     with pytest.raises(iw.errors.OutOfMemoryError, match="a single target prompt of 8 tokens"):
-        patchscope(model, SOURCE, at.resid_post[:] @ -1, **options)
+        patchscope(model, SOURCE, **options)
+
+
+@pytest.mark.parametrize("family", ("gpt2", "llama", "gemma2"))
+def test_rows_that_share_the_prompts_keys_are_those_of_whole_runs(family):
+    model = iw.load(families.module_of(family))  # in float64 nothing is shared
+    result = patchscope(model, SOURCE, target_prompt=TARGET, placeholder=-2, target=ANSWER, top=1)
+    states = model.run([SOURCE], capture=at.resid_post[:] @ -1, logits=None)[at.resid_post[:] @ -1]
+    for layer, state in enumerate(states):
+        whole = model.run([TARGET], edits=[iw.edit.set(at.resid_post[layer] @ -2, state)], logits="last").logits[0, -1]
+        wanted = float(whole.log_softmax(-1)[ANSWER])
+        assert float(result.data["log_prob"][layer]) == pytest.approx(
+            wanted, abs=64 * model.rounding * float(whole.abs().max())
+        )
 
 
 def test_answers_are_one_for_all_any_of_some_or_one_for_each():

@@ -17,6 +17,7 @@ from innerworks.errors import OptionError
 from innerworks.model.engine.progress import Progress
 from innerworks.model.model import Model
 from innerworks.model.sites import Site, at
+from innerworks.model.tokens import Prompt
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.registry import Cost, technique
 from innerworks.results import Artifact, Check, Result
@@ -38,8 +39,10 @@ def patchscope(
     site: Annotated[Site, "the states to read; without @, those of the last token"] = at.resid_post[:],
     *,
     preset: Annotated[PresetName | None, "a target prompt of the paper's, or the prompt itself"] = None,
-    target_prompt: Annotated[Any, TargetText, "a prompt of your own to put states in"] = None,
-    placeholder: Annotated[Any, TargetText, "where: a text of one token, a role, or positions"] = None,
+    target_prompt: Annotated[str | Prompt | Sequence[int] | None, "a prompt of your own to put states in"] = None,
+    placeholder: Annotated[
+        int | Sequence[int] | str | None, "where: positions, a text of one token, or a role; by default x"
+    ] = None,
     target_layer: Annotated[int | tuple[int, ...] | None, "the layers to put states in; by default their own"] = None,
     mapping: Annotated[Any, Artifact, "an affine map, or a function of (states, layer), on the way"] = None,
     target_model: Annotated[Model | None, "the model that is to read them; by default the same"] = None,

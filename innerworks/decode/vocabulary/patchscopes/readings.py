@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from innerworks.decode.vocabulary.lenses.distributions import Wanted, statistics
+from innerworks.decode.vocabulary.patchscopes.next_tokens import NextTokens, next_tokens
 from innerworks.decode.vocabulary.patchscopes.rows import Rows
 from innerworks.errors import SiteError
 from innerworks.model.engine.progress import Progress, watched
@@ -126,68 +126,52 @@ class Grid:
 def read(grid: Grid, answers: Answers | None, *, top: int, new_tokens: int, progress: Progress) -> Result:
     """The next tokens of every row, what is written after it, and how that compares with the answers."""
     rows = grid.rows
-    alone = [rows.model.run(prompt, logits="last").logits[:, -1] for prompt in dict.fromkeys(grid.targets)]
-    unpatched = dict(zip(dict.fromkeys(grid.targets), alone, strict=True))
-    found = _patched(grid, rows, answers, top)
-    data = {
-        name: grid.labelled(value, *(("choice",) if name.startswith("top") else ())) for name, value in found.items()
-    }
-    columns = grid.columns() | {"next": token_texts(grid.into, found["top_token"])}
+    ids = [] if answers is None else sorted({one for one in answers.ids.flatten().tolist() if one >= 0})
+    with watched(False if new_tokens else progress, "patchscope", len(rows)) as tell:
+        found, unpatched = next_tokens(rows, ids, top, tell)
+    data = {name: grid.labelled(getattr(found, name), "choice") for name in ("top_token", "top_prob")}
+    columns = grid.columns() | {"next": token_texts(grid.into, found.top_token)}
+    if answers is not None:
+        places = torch.stack([answers.ids[key[0], key[2]] for key in grid.keys])
+        data |= {name: grid.labelled(value) for name, value in found.of_any(_columns(places, ids)).items()}
+        data |= _unpatched(grid, unpatched, answers, ids)
     if new_tokens:
-        texts = _texts(grid, rows, new_tokens, progress)
-        columns["text"] = texts
+        columns["text"] = _texts(grid, rows, new_tokens, progress)
         if answers is not None and answers.texts is not None:
-            said = [answers.said_in(text, key[0]) for text, key in zip(texts, grid.keys, strict=True)]
+            said = [answers.said_in(text, key[0]) for text, key in zip(columns["text"], grid.keys, strict=True)]
             data["said"] = grid.labelled(torch.tensor(said).double())
-    logits = torch.cat([unpatched[prompt] for prompt in grid.targets])
-    data |= _unpatched(grid, logits, answers)
-    tables = {"readings": Table(columns), "unpatched": _unpatched_table(grid, logits, top, new_tokens)}
-    same = found["top_token"][:, 0].cpu() == logits.argmax(-1).cpu()[[key[0] for key in grid.keys]]
+    alone = torch.cat([unpatched[prompt].top_token for prompt in grid.targets])
+    tables = {"readings": Table(columns), "unpatched": _unpatched_table(grid, alone, new_tokens)}
+    return Result(data=data, tables=tables, checks=[_unread(grid, found.top_token, alone)])
+
+
+def _unread(grid: Grid, found: Tensor, alone: Tensor) -> Check:
+    same = found[:, 0] == alone[[key[0] for key in grid.keys], 0]
+    name = "share of states after which the next token is the unpatched prompt's"
     note = "the target prompt says this with nothing put in: where it is near 1, the states were not read"
-    checks = [
-        Check(
-            "share of states after which the next token is the unpatched prompt's",
-            float(same.double().mean()),
-            note=note,
-        )
-    ]
-    return Result(data=data, tables=tables, checks=checks)
+    return Check(name, float(same.double().mean()), note=note)
 
 
-def _patched(grid: Grid, rows: Rows, answers: Answers | None, top: int) -> dict[str, Tensor]:
-    """Statistics [row, …] of the next-token distributions."""
-    looked_for = None if answers is None else torch.stack([answers.ids[key[0], key[2]] for key in grid.keys])
-    wanted = Wanted(top=top, targets=answers is not None)
-    parts: list[dict[str, Tensor]] = []
-
-    def each(place: slice, logits: Tensor) -> None:
-        own = None if looked_for is None else looked_for[place].to(logits.device)
-        parts.append(_of_answer(statistics(logits, wanted, None, own)))
-
-    rows.next_logits(each)
-    return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
+def _columns(wanted: Tensor, ids: list[int]) -> Tensor:
+    """Where each id is among those that were followed; -1 where there is none."""
+    place = {one: number for number, one in enumerate(ids)} | {-1: -1}
+    return torch.tensor([[place[one] for one in row] for row in wanted.tolist()])
 
 
-def _of_answer(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    if "rank" not in found:
-        return found
-    found.pop("logit")
-    return found | {"prob": found["log_prob"].exp(), "correct": (found["rank"] == 0).to(found["log_prob"])}
-
-
-def _unpatched(grid: Grid, logits: Tensor, answers: Answers | None) -> dict[str, Any]:
+def _unpatched(grid: Grid, unpatched: dict[Prompt, NextTokens], answers: Answers, ids: list[int]) -> dict[str, Any]:
     """The answer's numbers after the target prompts as they are, [example] (and place, where answers differ there)."""
-    if answers is None:
-        return {}
-    examples, places, alternatives = answers.ids.shape
-    spread = logits[:, None].expand(-1, places, -1).flatten(0, 1)
-    looked_for = answers.ids.reshape(-1, alternatives).to(logits.device)
-    found = _of_answer(statistics(spread, Wanted(targets=True), None, looked_for))
-    several = grid.states.places is not None
-    dims = ("example", "place") if several else ("example",)
-    coords = {"place": list(grid.states.places)} if grid.states.places is not None else None
-    shape = (examples, places) if several else (examples,)
-    return {f"unpatched_{name}": labelled(value.reshape(shape), dims, coords=coords) for name, value in found.items()}
+    rows = [
+        unpatched[prompt].of_any(_columns(own, ids)[[place]])
+        for prompt, own in zip(grid.targets, answers.ids, strict=True)
+        for place in range(len(own))
+    ]
+    places = grid.states.places
+    shape = answers.ids.shape[:1] if places is None else answers.ids.shape[:2]
+    dims, coords = (("example",), None) if places is None else (("example", "place"), {"place": list(places)})
+    return {
+        f"unpatched_{name}": labelled(torch.cat([row[name] for row in rows]).reshape(shape), dims, coords=coords)
+        for name in rows[0]
+    }
 
 
 def _texts(grid: Grid, rows: Rows, new_tokens: int, progress: Progress) -> list[str]:
@@ -195,10 +179,7 @@ def _texts(grid: Grid, rows: Rows, new_tokens: int, progress: Progress) -> list[
         return [_decoded(grid.into, ids) for ids in rows.written(new_tokens, tell)]
 
 
-def _unpatched_table(grid: Grid, logits: Tensor, top: int, new_tokens: int) -> Table:
-    from innerworks.decode.vocabulary.lenses.distributions import largest
-
-    tokens = largest(logits, top)[1]
+def _unpatched_table(grid: Grid, tokens: Tensor, new_tokens: int) -> Table:
     columns: dict[str, list[Any]] = {
         "example": list(range(len(grid.targets))),
         "prompt": [str(prompt) for prompt in grid.targets],

@@ -37,6 +37,11 @@ class Rows:
     values: Tensor
     tokens_at_once: int | None = None
     patches: bool = True
+    """False: the prompts as they are, with nothing put in."""
+
+    def __post_init__(self) -> None:
+        if self.tokens_at_once is not None and self.tokens_at_once < 1:
+            raise OptionError(f"max_tokens={self.tokens_at_once}: one forward has at least one token.")
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -70,16 +75,6 @@ class Rows:
     def unpatched(self) -> Rows:
         """The same prompts with nothing put in."""
         return replace(self, patches=False)
-
-    def next_logits(self, each: Callable[[slice, Tensor], None]) -> None:
-        """The logits [row, vocabulary] behind each prompt, some rows at a time."""
-
-        def attempt(part: Rows) -> Tensor:
-            logits: Tensor = part.model.run(list(part.prompts), edits=part.edits, logits="last").logits[:, -1]
-            return logits
-
-        for place, logits in self._parts(attempt, 1, 0):
-            each(place, logits)
 
     def logits_at(self, positions: Sequence[int], each: Callable[[slice, Tensor], None]) -> None:
         """The logits [row, position, vocabulary] at some positions, some rows at a time."""
@@ -122,8 +117,6 @@ class Rows:
             start = place.stop
 
     def _at_once(self, kept: int, room: int) -> int:
-        if self.tokens_at_once is not None and self.tokens_at_once < 1:
-            raise OptionError(f"max_tokens={self.tokens_at_once}: one forward has at least one token.")
         if rows_share_rounding(self.model.module):
             return 1
         limits = limits_for(self.model, self.tokens_at_once, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -20,7 +21,6 @@ from innerworks.model.engine.progress import Progress, watched
 from innerworks.model.model import Model
 from innerworks.model.sites import Site, at
 from innerworks.model.tokens import Prompt
-from innerworks.model.tokens.target_text import TargetText
 from innerworks.registry import Cost, technique
 from innerworks.results import Artifact, Check, Result, Table, View
 
@@ -47,8 +47,10 @@ def self_interpretation(
     prompts: Prompts,
     site: Annotated[Site, "the states to interpret; without @, those of the last token"] = at.resid_post[:],
     *,
-    interpretation: Annotated[Any, TargetText, "a prompt of your own with placeholders in it"] = None,
-    placeholder: Annotated[Any, TargetText, "where states are put: a text of one token, or positions"] = PLACEHOLDER,
+    interpretation: Annotated[str | Prompt | Sequence[int] | None, "a prompt of your own with placeholders"] = None,
+    placeholder: Annotated[
+        int | Sequence[int] | str, "where states are put: positions, a text of one token, or a role"
+    ] = PLACEHOLDER,
     repeats: Annotated[int, "how many placeholders the built-in prompt has"] = 5,
     target_layer: Annotated[int, "the layer to put states in, an early one"] = 0,
     mapping: Annotated[Any, Artifact, "an affine map, or a function of (states, layer), on the way"] = None,
