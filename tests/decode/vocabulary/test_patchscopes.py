@@ -53,8 +53,8 @@ def test_a_state_before_the_first_block_is_a_token_put_in_its_place(family):
     assert float(result.data["unpatched_log_prob"]) == pytest.approx(float(log_probs(model, TARGET)[ANSWER]), abs=1e-12)
 
 
-@pytest.mark.parametrize("family", ("llama", "gpt_neox", "gemma2", "olmo2", "mixtral"))
-def test_where_positions_are_rotated_a_token_can_come_from_anywhere(family):
+@pytest.mark.parametrize("family", ("llama", "gpt_neox", "gemma2", "olmo2", "mixtral", "bloom", "mamba", "jamba"))
+def test_where_no_positions_are_learned_a_token_can_come_from_anywhere(family):
     model = tiny(family)
     result = patchscope(
         model,
@@ -63,6 +63,7 @@ def test_where_positions_are_rotated_a_token_can_come_from_anywhere(family):
         target_prompt=TARGET,
         placeholder=(1, 4),
         target=ANSWER,
+        max_new_tokens=4,
     )
     assert list(result.data["log_prob"]["place"].values) == [5, 0, 2]
     for number, place in enumerate((5, 0, 2)):
@@ -70,6 +71,8 @@ def test_where_positions_are_rotated_a_token_can_come_from_anywhere(family):
         replaced[1] = replaced[4] = SOURCE[place]
         wanted = float(log_probs(model, replaced)[ANSWER])
         assert float(result.data["log_prob"][0, number]) == pytest.approx(wanted, abs=EXACT)
+        written = model.generate([replaced], max_new_tokens=4).new_ids[0]
+        assert result.tables["readings"]["text"][number] == " ".join(map(str, written))
 
 
 @pytest.mark.parametrize("family", KINDS)
@@ -115,6 +118,15 @@ def test_every_layer_in_every_layer_is_as_by_hand(family):
             assert float(result.data["log_prob"].sel(layer=layer, target_layer=land)) == pytest.approx(
                 wanted, abs=EXACT
             )
+
+
+@pytest.mark.parametrize("site", (at.attn_out[1], at.mlp_out[1], at.head_out[1, 2]))
+def test_what_a_part_writes_is_put_into_the_stream(site):
+    model = tiny("gpt2")
+    written = model.run([SOURCE], capture=site @ -1, logits=None)[site @ -1][0]
+    result = patchscope(model, SOURCE, site, target_prompt=TARGET, placeholder=3, target=ANSWER, target_layer=0)
+    wanted = float(by_hand(model.module, TARGET, 0, 3, written)[ANSWER])
+    assert float(result.data["log_prob"][0]) == pytest.approx(wanted, abs=EXACT)
 
 
 @pytest.mark.parametrize("family", KINDS)

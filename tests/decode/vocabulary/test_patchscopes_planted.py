@@ -115,7 +115,7 @@ def test_in_words(words, tmp_path):
     run = model.run("The capital of France is", logits="last").logits[0, -1].softmax(-1)
     assert float(result.data["prob"][-1]) == pytest.approx(float(run.max()), abs=1e-4)
     assert [check.verdict for check in result.checks] == ["info", "pass"]
-    assert set(result.views) == {"answer", "readings"}
+    assert set(result.views) == {"answer", "readings", "unpatched"}
     result.save(tmp_path / "scope")
     again = iw.open(tmp_path / "scope")
     assert again.data["prob"].equals(result.data["prob"]) and again.provenance.options["preset"] is None

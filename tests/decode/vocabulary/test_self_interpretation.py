@@ -95,6 +95,15 @@ def test_what_is_behind_the_end_of_a_text_has_no_relevancy():
     assert ended.tables["words"]["layer"].count(0) == count
 
 
+def test_prompts_of_unequal_length_are_as_each_alone():
+    model = tiny("gpt2")
+    together = interpreted(model, [SOURCE, TARGET])
+    for number, prompt in enumerate((SOURCE, TARGET)):
+        alone = interpreted(model, prompt)
+        found = together.data["relevancy"].sel(example=number).values
+        assert np.allclose(found, alone.data["relevancy"].values, atol=EXACT, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -113,7 +122,7 @@ def test_what_cannot_be_meant_is_told(options, error, message):
 
 
 @pytest.mark.weights
-def test_the_built_in_prompt_is_a_message_of_placeholders(tmp_path):
+def test_the_built_in_prompt_is_a_message_of_placeholders(tmp_path, monkeypatch):
     model = iw.load("smollm2-135m-instruct-q4")
     asked = interpretation_prompt(model, None, 3)
     chat = model.chat([{"role": "user", "content": "_ _ _"}])
@@ -121,5 +130,8 @@ def test_the_built_in_prompt_is_a_message_of_placeholders(tmp_path):
     assert [asked.tokens[place].strip() for place in placed(asked, "_").named[-1][1]] == ["_"] * 3
     result = self_interpretation(model, "My favourite actress is Audrey Hepburn", at.resid_post[14], max_new_tokens=6)
     assert set(result.views) == {"texts", "layer 14"} and result.data["relevancy"].shape == (1, 6)
+    with monkeypatch.context() as without:
+        without.setattr(model.tokenizer, "chat_template", None)
+        assert str(interpretation_prompt(model, None, 2)) == "Message: _ _\nSummary of the message:"
     result.save(tmp_path / "said")
     assert iw.open(tmp_path / "said").data["relevancy"].equals(result.data["relevancy"])

@@ -30,7 +30,9 @@ __all__ = ["patchscope"]
     section="4.3.1",
     question="What does a state mean to a model that meets it in another prompt?",
     references=("Ghandeharioun 2024", "arXiv:2401.06102", "Primer 4.3.1"),
-    cost=Cost(forwards="2 + one over the target prompt for each state, many at once; as many more as tokens written"),
+    cost=Cost(
+        forwards="3 + the target prompt from its placeholder on for each state; the whole and each token written"
+    ),
     finish=with_views,
 )
 def patchscope(

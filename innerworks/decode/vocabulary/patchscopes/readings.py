@@ -117,7 +117,7 @@ class Grid:
         }
         if self.states.places is not None:
             found["place"] = [self.states.places[key[2]] for key in self.keys]
-        if self.target_layers is not None:
+        if self._several:
             found["target layer"] = [key[3] for key in self.keys]
         of = [(self.sources[key[0]], self.states.positions[key[0]][key[2]]) for key in self.keys]
         return {**found, "token": [prompt.tokens[position] for prompt, position in of]}

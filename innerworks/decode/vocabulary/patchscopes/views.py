@@ -14,7 +14,8 @@ _LINES = ("prob", "correct", "said")
 
 def with_views(result: Result) -> Result:
     """The result with a table of its readings, and the answer by layer where there is one."""
-    views = {"readings": View.table(result.tables["readings"], title="Readings")}
+    titles = {"readings": "Readings", "unpatched": "The target prompt with nothing put in"}
+    views = {name: View.table(result.tables[name], title=title) for name, title in titles.items()}
     shown = {name: _mean(result.data, name) for name in _LINES if name in result.data}
     shown = {name: array for name, array in shown.items() if "example" not in array.dims}
     if shown and next(iter(shown.values())).ndim == 1:
