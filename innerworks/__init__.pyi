@@ -97,6 +97,8 @@ __version__: str
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
 from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
+from innerworks.decode.vocabulary.patchscopes.patchscope import patchscope
+from innerworks.decode.vocabulary.patchscopes.self_interpretation import self_interpretation
 from innerworks.decode.vocabulary.translators.lens_quality import lens_quality
 from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
@@ -132,7 +134,9 @@ __all__ += [
     "lens_quality",
     "logit_lens",
     "maximally_activating",
+    "patchscope",
     "path_patching",
+    "self_interpretation",
     "subspace_patching",
     "virtual_heads",
 ]

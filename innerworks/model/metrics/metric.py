@@ -42,7 +42,10 @@ class Bound:
     compute: Compute
 
     def __call__(self, logits: Tensor, rows: Sequence[int] | None = None) -> Tensor:
-        """One number per row of `logits`, (rows, positions, vocabulary); `rows` says which prompt each row is of."""
+        """One number per row of `logits`, (rows, positions, vocabulary); `rows` says which prompt each row is of.
+
+        What is not for users to see may give several numbers per row: sweeps take them as they are.
+        """
         if isinstance(self.where, tuple) and logits.shape[1] < len(self.where):
             raise MetricError(
                 f"this metric reads the logits at {len(self.where)} positions and was given {logits.shape[1]}: ask "

@@ -47,7 +47,8 @@ def run_batched(
     logits = forward(model.anatomy, session, wide, keep=keep, prepare=prepare)
     session.check_fired()
     assert logits is not None
-    values = bound(logits).reshape(len(rows), prompts)
+    values = bound(logits)
+    values = values.reshape(len(rows), prompts, *values.shape[1:])
     return values[[order.index(i) for i in range(len(order))]]
 
 

@@ -6,6 +6,7 @@ from families import FAMILIES, MASKED_BY_COLUMN, MOE, NO_FLOAT64, SHORT_WINDOW, 
 
 import innerworks as iw
 from innerworks import at, edit
+from innerworks.model.metrics import Bound
 
 FLOAT32_SCORES = {"gptj", "codegen", "gpt_neo", "deepseek_v2", "deepseek_v3", "llama4_text"}
 METRIC = iw.logit_diff(5, 7)
@@ -241,3 +242,19 @@ def test_float32_stays_within_the_models_own_spread(family, backend):
         swept = model.sweep(ids(seed=2), some, METRIC)
         agrees(swept, one_by_one(model, ids(seed=2), some, METRIC), 1e-5)
         assert swept.spread <= 1e-5 * max(1.0, float(swept.stacked().abs().max()))
+
+
+@pytest.mark.parametrize("plan", ("batched", "packed", "single"))
+@pytest.mark.parametrize("rows", (1, 2))
+def test_several_numbers_per_row_come_back_as_they_are(plan, rows):
+    """All logits at once, as no metric of users' gives them."""
+    model = opened("llama", dtype=torch.float32)
+    prompt = ids(rows, 7)
+    run = model.run(ids(rows, 7, seed=9), capture=[at.resid_post[:]], logits=None)
+    variants = {site: [edit.set(site, run[site])] for site in (at.resid_post[0] @ 4, at.resid_post[1] @ -1)}
+    whole = Bound(-1, rows, lambda logits, _: logits[:, -1])
+    found = model.sweep(prompt, variants, whole, plan=plan)
+    assert found.baseline.shape == (rows, model.n_vocab)
+    for site, edits in variants.items():
+        alone = model.run(prompt, edits=edits, logits="last").logits[:, -1]
+        assert (found[site] - alone).abs().max() <= 64 * model.rounding * float(alone.abs().max())

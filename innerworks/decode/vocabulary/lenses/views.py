@@ -41,6 +41,7 @@ def _grid(data: dict[str, Any]) -> View:
         words.values[::-1],
         rows=[str(one) for one in words["place"].values[::-1]],
         columns=[str(one) for one in tokens],
+        label="probability",
         title="What is said at each place, and how surely",
     )
 
