@@ -9,14 +9,18 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 
-from bench import components, engine
+from bench import components, engine, vocabulary
 from bench.engine import Row
 from bench.markers import put
 
 _HEAD = "| what | on | figure (ratios: CPU, wall, range, pairs) | aim |\n|---|---|---|---|"
 
 
-_PARTS: dict[str, Callable[[int], Iterator[Row]]] = {"engine": engine.measure, "components": components.measure}
+_PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
+    "engine": engine.measure,
+    "components": components.measure,
+    "vocabulary": vocabulary.measure,
+}
 
 
 def _machine() -> str:

@@ -71,6 +71,18 @@ def test_files_of_every_kind_hold_the_same_text(tmp_path):
     assert Corpus.parse(str(tmp_path / "plain")).written() == str(tmp_path / "plain")
 
 
+def test_a_corpus_is_written_as_it_is_read():
+    for text in ("text/*.txt", "a.txt, b.jsonl, context=64, field=body, limit=1000", "folder, limit=512"):
+        made = Corpus.parse(text)
+        assert made.written() == text and Corpus.parse(made.written()) == made
+    assert Corpus.parse("a.txt,context = 64 , limit=None") == Corpus("a.txt", context=64)
+    for text in ("a.txt, limit=some", "a.txt, context=-5"):
+        with pytest.raises(InnerworksError, match="give a whole number of tokens"):
+            Corpus.parse(text)
+    with pytest.raises(InnerworksError, match="a corpus needs text"):
+        Corpus.parse("context=64")
+
+
 def test_a_limit_takes_the_beginning():
     some, every = (Corpus.of(TEXTS, context=16, limit=limit).contexts(model()) for limit in (70, None))
     assert len(some) == 4 and np.array_equal(some.ids, every.ids[:4])

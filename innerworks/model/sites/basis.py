@@ -47,6 +47,11 @@ class Linear:
 
     def encode(self, x: Tensor) -> Tensor:
         """Project on the read directions."""
+        if x.shape[-1] != self.read.shape[-1]:
+            raise SiteError(
+                f"{self.name!r} is for vectors of {self.read.shape[-1]} numbers, and here they have {x.shape[-1]}: it "
+                "was made for another place, or another model."
+            )
         return x @ self.read.to(x).mT
 
     def decode(self, f: Tensor) -> Tensor:

@@ -73,6 +73,8 @@ class Sample:
         places = order[ranked.indices].cpu().numpy()
         numbers, names = ranked.values.double().cpu().numpy(), keys.flatten().cpu().numpy()
         found = np.full((2, len(quantiles), draws), -1, dtype=np.int64)
+        if not len(places):
+            return Drawn(np.full(len(quantiles), np.nan), found[0], found[1])
         middle = [round(one * (len(places) - 1)) for one in quantiles]
         for line, rank in enumerate(middle):
             for slot, place in enumerate(_nearest(places, names, rank, draws)):

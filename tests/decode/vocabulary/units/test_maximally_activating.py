@@ -10,7 +10,7 @@ import innerworks as iw
 from innerworks import at
 from innerworks.decode.vocabulary.units.maximally_activating import PassStopped, maximally_activating
 from innerworks.decode.vocabulary.units.views import unit_views
-from innerworks.errors import FileError, InnerworksError, OptionError, PromptError, SiteError
+from innerworks.errors import FileError, InnerworksError, NonFiniteError, OptionError, PromptError, SiteError
 
 WIDTH, TOKENS = 11, 500
 OPTIONS = {"top": 6, "lowest": 3, "window": 3, "draws": 2, "at_once": 40, "sample": 120, "seed": 4}
@@ -222,6 +222,44 @@ def test_a_unit_that_never_fires_says_so():
     assert not fine.failed
 
 
+def test_standing_edits_are_seen():
+    model, text = tiny("llama"), corpus(random_ids(100), 8)
+    edited = model.with_edits(iw.edit.zero(at.neurons[0, 1]))
+    assert maximally_activating(edited, text, at.neurons[0, [1, 2]]).data["max"].values[0] == 0
+    deeper = [maximally_activating(one, text, at.neurons[1, 1]).data["max"].item() for one in (model, edited)]
+    assert deeper[0] != deeper[1]
+
+
+def test_an_activation_that_is_no_number_is_an_error():
+    import families
+
+    module = families.build("llama", dtype=torch.float64)
+    with torch.no_grad():
+        module.model.layers[0].mlp.up_proj.weight[1, 0] = torch.nan
+    model = iw.load(module, tokenizer=word_models.words(module.config.vocab_size))
+    with pytest.raises(NonFiniteError, match="mlp"):
+        maximally_activating(model, corpus(random_ids(100), 8), at.neurons[0, 1])
+
+
+def test_units_are_written_as_text():
+    technique = maximally_activating.technique
+    options = {one.name: one for one in technique.options}
+    given = options["units"].parse("neurons.0.1, z.1.0, resid_post.:")
+    assert list(given) == [at.neurons[0, 1], at.z[1, 0], at.resid_post[:]]
+    assert options["quantiles"].parse("0.5, 0.99") == (0.5, 0.99)
+    result = maximally_activating(tiny("llama"), corpus(random_ids(100), 8), given)
+    assert result.provenance.options["units"] == ["neurons.0.1", "z.1.0", "resid_post.:"]
+    assert len(result.data["max"]) == 5
+
+
+def test_a_module_of_any_kind_is_a_place():
+    model, text = tiny("llama"), corpus(random_ids(100), 8)
+    site = at.module("model.layers.1.mlp.act_fn").output
+    one, same = (maximally_activating(model, text, asked) for asked in (site, at.gate[1]))
+    values = every_activation(model, text.contexts(model), site, lambda v: v.norm(dim=-1))[:, 1:]
+    assert one.data["max"].item() == pytest.approx(values.max()) and len(same.data["max"]) > 5
+
+
 def test_half_precision_is_kept_in_float32():
     model = tiny("llama", torch.bfloat16)
     result = maximally_activating(model, corpus(random_ids(100), 8), [at.neurons[0, 1], at.z[0, 1]])
@@ -290,6 +328,9 @@ def test_ctrl_c_keeps_what_there_is(tmp_path):
     assert partial.provenance.technique == "maximally_activating" and partial.views
     whole = maximally_activating(model, text, units, window=2, at_once=24)
     resumed = maximally_activating(model, text, units, **options)
+    with pytest.raises(PassStopped) as none_drawn:
+        maximally_activating(model, text, units, sample=8, seed=1, at_once=8, window=2, progress=stop_after(1))
+    assert np.isnan(none_drawn.value.partial.data["quantile_value"].values).all()
     assert all(array.equals(resumed.data[name]) for name, array in whole.data.items())
     with pytest.raises(KeyboardInterrupt) as early:
         maximally_activating(model, text, units, progress=stop_after(0), window=2)
@@ -311,6 +352,8 @@ def test_ctrl_c_keeps_what_there_is(tmp_path):
         (at.neurons[0, 10_000], "10000"),
         (at.router[0, 1], "llama has no router"),
         (at.neurons[0, 1].via(iw.direction("d", torch.ones(40))), "leave out which"),
+        (at.resid_post[0].via(iw.direction("d", torch.ones(7))), "'d' is for vectors of 7 numbers, and here they have"),
+        (at.module("lm_head").output @ 2, "leave out @"),
     ],
 )
 def test_what_is_no_unit_is_refused(units, match):
