@@ -91,6 +91,8 @@ __version__: str
 # isort: split
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
+from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
+from innerworks.decode.vocabulary.weights.vector_words import vector_words
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.ablation.component_modelling import component_modelling
 from innerworks.localize.components.ablation.joint_ablation import joint_ablation
@@ -119,8 +121,10 @@ __all__ += [
     "evaluate",
     "full_ov_circuit",
     "joint_ablation",
+    "neuron_words",
     "path_patching",
     "subspace_patching",
+    "vector_words",
     "virtual_heads",
 ]
 
