@@ -91,6 +91,7 @@ __version__: str
 # isort: split
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
+from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
 from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
 from innerworks.decode.vocabulary.weights.vector_words import vector_words
 from innerworks.localize.components.ablation.ablation import ablation
@@ -116,6 +117,7 @@ __all__ += [
     "causal_tracing",
     "component_modelling",
     "composition",
+    "copying_scores",
     "direct_logit_attribution",
     "direct_path",
     "evaluate",
