@@ -93,6 +93,7 @@ __version__: str
 from innerworks.data.evaluate import evaluate
 from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
 from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
+from innerworks.decode.vocabulary.weights.qk_words import qk_words
 from innerworks.decode.vocabulary.weights.vector_words import vector_words
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.ablation.component_modelling import component_modelling
@@ -125,6 +126,7 @@ __all__ += [
     "joint_ablation",
     "neuron_words",
     "path_patching",
+    "qk_words",
     "subspace_patching",
     "vector_words",
     "virtual_heads",

@@ -128,7 +128,7 @@ def test_the_circuit_is_what_the_head_writes_when_it_attends_to_a_token(family):
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gpt_neox", "gemma2"])
-def test_the_through_first_mlp_has_gone_through_the_first_mlp(family):
+def test_the_effective_embedding_has_gone_through_the_first_mlp(family):
     model = tiny(family)
     weights = model.weights
     embedded = weights.embed_rows(TOKENS)

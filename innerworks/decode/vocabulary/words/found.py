@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from innerworks.decode.vocabulary.words.sides import Side
     from innerworks.model.model import Model
 
-__all__ = ["ENDS", "Words", "stacked", "words_of"]
+__all__ = ["ENDS", "Words", "arrays", "stacked", "words_of"]
 
 ENDS = ("most", "least")
 _NUMBERS_AT_ONCE = 2**22
@@ -95,6 +95,12 @@ def _better(old: tuple[Tensor, Tensor] | None, scores: Tensor, start: int, count
         values, places = torch.cat([old[0], values], 1), torch.cat([old[1], places], 1)
     order = values.sort(dim=1, descending=True, stable=True).indices[:, :count]
     return values.gather(1, order), places.gather(1, order)
+
+
+def arrays(words: Words, dim: str, names: Sequence[Any]) -> dict[str, Any]:
+    """Labelled arrays of the words of named vectors."""
+    stacks = stacked([words], ("only", dim), {"only": [0], dim: list(names)})
+    return {name: array.isel(only=0, drop=True) for name, array in stacks.items()}
 
 
 def stacked(found: Sequence[Words], dims: Sequence[str], coords: dict[str, Any]) -> dict[str, Any]:
