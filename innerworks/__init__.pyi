@@ -92,6 +92,7 @@ __version__: str
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
 from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
+from innerworks.decode.vocabulary.weights.effective_embedding import effective_embedding
 from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
 from innerworks.decode.vocabulary.weights.qk_words import qk_words
 from innerworks.decode.vocabulary.weights.vector_words import vector_words
@@ -121,6 +122,7 @@ __all__ += [
     "copying_scores",
     "direct_logit_attribution",
     "direct_path",
+    "effective_embedding",
     "evaluate",
     "full_ov_circuit",
     "joint_ablation",
