@@ -95,6 +95,7 @@ from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
 from innerworks.decode.vocabulary.weights.effective_embedding import effective_embedding
 from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
 from innerworks.decode.vocabulary.weights.qk_words import qk_words
+from innerworks.decode.vocabulary.weights.singular_words import singular_words
 from innerworks.decode.vocabulary.weights.vector_words import vector_words
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.ablation.component_modelling import component_modelling
@@ -129,6 +130,7 @@ __all__ += [
     "neuron_words",
     "path_patching",
     "qk_words",
+    "singular_words",
     "subspace_patching",
     "vector_words",
     "virtual_heads",
