@@ -102,6 +102,12 @@ from innerworks.decode.vocabulary.patchscopes.self_interpretation import self_in
 from innerworks.decode.vocabulary.translators.lens_quality import lens_quality
 from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
+from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
+from innerworks.decode.vocabulary.weights.effective_embedding import effective_embedding
+from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
+from innerworks.decode.vocabulary.weights.qk_words import qk_words
+from innerworks.decode.vocabulary.weights.singular_words import singular_words
+from innerworks.decode.vocabulary.weights.vector_words import vector_words
 from innerworks.localize.components.ablation.ablation import ablation
 from innerworks.localize.components.ablation.component_modelling import component_modelling
 from innerworks.localize.components.ablation.joint_ablation import joint_ablation
@@ -125,8 +131,10 @@ __all__ += [
     "causal_tracing",
     "component_modelling",
     "composition",
+    "copying_scores",
     "direct_logit_attribution",
     "direct_path",
+    "effective_embedding",
     "evaluate",
     "fit_tuned_lens",
     "full_ov_circuit",
@@ -134,10 +142,14 @@ __all__ += [
     "lens_quality",
     "logit_lens",
     "maximally_activating",
+    "neuron_words",
     "patchscope",
     "path_patching",
+    "qk_words",
     "self_interpretation",
+    "singular_words",
     "subspace_patching",
+    "vector_words",
     "virtual_heads",
 ]
 

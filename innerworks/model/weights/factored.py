@@ -25,6 +25,12 @@ class SVD(NamedTuple):
     S: Tensor
     Vh: Tensor
 
+    def truncated(self, rank: int) -> Factored:
+        """The closest matrix of that rank: what the largest singular values make, the others left out."""
+        if not 1 <= rank <= len(self.S):
+            raise InnerworksError(f"rank={rank}: this matrix can be cut to 1 to {len(self.S)} singular values.")
+        return Factored(self.U[:, :rank] * self.S[:rank], self.Vh[:rank])
+
 
 class Factored:
     """The matrix `left @ right`, never multiplied out unless `dense()` is called.

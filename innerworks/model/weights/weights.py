@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from innerworks.errors import AnatomyError, SiteError
 from innerworks.model.weights.composition import Composition, compose
+from innerworks.model.weights.copying import Between, between, replaced, score_of, small_eigenvalues
 from innerworks.model.weights.factored import SVD, Factored, at_least_float32
 from innerworks.model.weights.heads import Heads
 from innerworks.model.weights.neurons import Neurons
@@ -15,7 +16,11 @@ from innerworks.model.weights.rotation import rotation
 from innerworks.model.weights.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
+
+    Embeddings = Callable[[Any], Tensor]
 
 __all__ = ["QueryKeyBias", "Weights"]
 
@@ -206,32 +211,25 @@ class Weights(Heads, Neurons, Vocabulary):
             inner += (written @ columns.to(written)) @ read
             read_size += float(read.square().sum())
             unembed_size += float(columns.square().sum())
-        return _copying(inner, math.sqrt(read_size * unembed_size) * float(written.norm()))
+        return float(score_of(small_eigenvalues(inner, math.sqrt(read_size * unembed_size) * float(written.norm()))))
 
     def copying_scores(self, *, folded: bool = True) -> Tensor:
         """`copying_score` of every head, [layer, head], in one pass over the vocabulary.
 
         Forms W_U W_E, which is d × d, to do so.
         """
-        import torch
+        layers = range(self.anatomy.n_layers)
+        eigenvalues = self.copying_core(folded=folded).eigenvalues(self, layers, self.anatomy.n_heads, folded=folded)
+        return score_of(eigenvalues).cpu()
 
-        d = self.anatomy.d_model
-        sample = self.ov(0, 0, folded=folded)
-        middle = torch.zeros(d, d, dtype=sample.dtype, device=sample.device)
-        embed_size, unembed_size = 0.0, 0.0
-        for rows, columns in self._vocabulary_chunks(sample.device):
-            middle += columns.to(middle) @ rows.to(middle)
-            embed_size += float(rows.square().sum())
-            unembed_size += float(columns.square().sum())
-        size = float(middle.norm()) + math.sqrt(embed_size * unembed_size / self.anatomy.n_vocab)
-        scores = torch.empty(self.anatomy.n_layers, self.anatomy.n_heads, dtype=sample.dtype)
-        for layer in range(self.anatomy.n_layers):
-            for head in range(self.anatomy.n_heads):
-                ov = self.ov(layer, head, folded=folded)
-                written = (self.into_readout(ov.right) if folded else ov.right).to(middle)
-                inner = written @ middle @ ov.left.to(middle)
-                scores[layer, head] = _copying(inner, size * float(written.norm() * ov.left.norm()))
-        return scores
+    def copying_core(self, *, folded: bool = True, layer: int = 0, embeddings: Embeddings | None = None) -> Between:
+        """W_U W_E, [d, d], in one pass over the vocabulary; `embeddings` of token ids, where they are other ones.
+
+        Its `eigenvalues` are those of heads' full OV circuits. It lies where that layer's matrices do.
+        """
+        left = self.ov(layer, 0, folded=folded).left
+        chunks = self._vocabulary_chunks(left.device)
+        return between(chunks if embeddings is None else replaced(chunks, embeddings), left)
 
     def composition(self, kind: Literal["Q", "K", "V"], *, offset: int = 0, folded: bool = True) -> Composition:
         """How much every head's queries, keys or values read of what every earlier head writes.
@@ -286,14 +284,3 @@ def _ids(tokens: Any, like: Tensor) -> Tensor:
     import torch
 
     return torch.as_tensor(tokens, device=like.device)
-
-
-def _copying(inner: Tensor, size: float) -> float:
-    """The score from the small matrix; NaN where that is rounding error for products of this size."""
-    import torch
-
-    eigenvalues = torch.linalg.eigvals(inner)
-    total = float(eigenvalues.abs().sum())
-    if total <= torch.finfo(inner.dtype).eps * size:
-        return math.nan
-    return float(eigenvalues.real.sum()) / total

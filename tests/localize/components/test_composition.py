@@ -8,12 +8,12 @@ from tiny_models import KINDS, tiny
 
 import innerworks as iw
 from innerworks import at, edit
+from innerworks.decode.vocabulary.words.embeddings import through_first_mlp
 from innerworks.errors import AnatomyError, EditError, OptionError, PromptError, SiteError
 from innerworks.lab import handbuilt
 from innerworks.localize.components.weights.composition import composition
 from innerworks.localize.components.weights.direct_path import direct_path
 from innerworks.localize.components.weights.full_ov_circuit import full_ov_circuit
-from innerworks.localize.components.weights.tokens import effective_embedding
 from innerworks.localize.components.weights.virtual_heads import virtual_heads
 from innerworks.registry import techniques
 
@@ -137,7 +137,7 @@ def test_the_effective_embedding_has_gone_through_the_first_mlp(family):
         inner = model.anatomy.part(0, record.mlp)(model.anatomy.part(0, record.mlp_norm)(embedded[:, None]))
         inner = inner if record.mlp_post is None else model.anatomy.part(0, record.mlp_post)(inner)
     expected = embedded + inner[:, 0]
-    assert torch.allclose(effective_embedding(model, TOKENS), expected, atol=NORMS)
+    assert torch.allclose(through_first_mlp(model, TOKENS), expected, atol=NORMS)
     result = full_ov_circuit(model, layer=2, head=0, tokens=TOKENS, effective=True, normed=False)
     dense = expected @ weights.ov(2, 0).dense() @ weights.readout(TOKENS).weight
     assert result.data["circuit"].values == pytest.approx(dense.numpy(), abs=1e-5)

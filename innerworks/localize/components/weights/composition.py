@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
+from innerworks.decode.vocabulary.words.tokens import refuse_edits
 from innerworks.errors import SiteError
-from innerworks.localize.components.weights.tokens import refuse_edits
 from innerworks.model.model import Model
 from innerworks.registry import Cost, technique
 from innerworks.results import Check, Result, Table, View, labelled

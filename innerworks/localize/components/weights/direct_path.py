@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from innerworks.decode.vocabulary.words.tokens import chosen_tokens, listed, refuse_edits, texts
 from innerworks.errors import SiteError
-from innerworks.localize.components.weights.tokens import chosen_tokens, listed, refuse_edits, texts
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.model.weights.factored import at_least_float32

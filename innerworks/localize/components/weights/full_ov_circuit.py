@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import torch
 
-from innerworks.errors import SiteError
-from innerworks.localize.components.weights.tokens import (
+from innerworks.decode.vocabulary.words.embeddings import embedded
+from innerworks.decode.vocabulary.words.tokens import (
     chosen_tokens,
-    effective_embedding,
     listed,
     refuse_edits,
     texts,
 )
+from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.model.weights.factored import at_least_float32
@@ -61,7 +61,7 @@ def full_ov_circuit(
     ov = weights.ov(layer, head)
     if effective and layer % model.n_layers == 0:
         raise SiteError("effective=True: heads of layer 0 read the embeddings before the first MLP has seen them.")
-    read = effective_embedding(model, ids) if effective else at_least_float32(weights.embed_rows(ids))
+    read = embedded(model, ids, effective)
     norm = weights.attn_norm(layer)
     if normed and norm is not None:
         read = read / norm.scale(read)[:, None]

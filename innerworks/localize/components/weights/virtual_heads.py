@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 
+from innerworks.decode.vocabulary.words.tokens import chosen_tokens, listed, refuse_edits, texts
 from innerworks.errors import SiteError
-from innerworks.localize.components.weights.tokens import chosen_tokens, listed, refuse_edits, texts
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.model.weights.composition import compose
