@@ -42,12 +42,14 @@ def ratio(
     divide: int = 1,
     device: str = "cpu",
     seconds: float = float("inf"),
+    warm: bool = True,
 ) -> Ratio:
     """`call` over `plain`, in alternation, after one warm-up of each; `divide` for calls that answer many questions.
 
-    Once `seconds` are over, three pairs are enough.
+    Once `seconds` are over, three pairs are enough. A call that takes minutes needs no warm-up.
     """
-    call()
+    if warm:
+        call()
     plain()
     cpu, wall = [], []
     begun = time.perf_counter()

@@ -82,8 +82,8 @@ def _together(arrays: list[tuple[tuple[int, ...], Any]], prompts: Sequence[Promp
             return _padded(arrays, dims).assign_attrs(no_mean=True)
         order = common_order(labels)
         arrays = [(rows, _by_segment(array, dims, [prompts[row] for row in rows], order)) for rows, array in arrays]
-    whole = joined([array.assign_coords(example=list(rows)) for rows, array in arrays], "example")
-    whole = whole.sortby("example")
+    [first, *others] = [array.assign_coords(example=list(rows)) for rows, array in arrays]
+    whole = joined([first, *others], "example").sortby("example") if others else first
     return _labelled(whole, *chosen) if dims and same else whole
 
 
