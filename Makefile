@@ -21,7 +21,7 @@ help:
 	@echo "make test-quantised  models in eight and four bits, in an environment with the packages they need"
 	@echo "make test-all-models  open every causal architecture that transformers has"
 	@echo "make test-pages  the code of the documentation that takes minutes"
-	@echo "make test-peers  techniques beside TransformerLens' own, which is installed into .venv-bench"
+	@echo "make test-peers  techniques beside TransformerLens' own and lenses beside tuned-lens', installed into .venv-bench"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"

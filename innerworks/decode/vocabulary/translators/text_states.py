@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,10 +45,3 @@ def text_states(
     stacked = torch.stack([run[site][:, chosen].flatten(0, 1) for site in sites])
     return TextStates(stacked, following[:, chosen].flatten())
 
-
-def every_state(
-    model: Model, contexts: Contexts, depths: Sequence[int], tokens: int = 2048
-) -> Iterator[tuple[list[int], TextStates]]:
-    """The states of a whole corpus, so many tokens at a time, with the numbers of the rows."""
-    for rows in contexts.batches(tokens):
-        yield rows, text_states(model, contexts, rows, depths)
