@@ -99,6 +99,7 @@ from innerworks.data.evaluate import evaluate
 from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
 from innerworks.decode.vocabulary.patchscopes.patchscope import patchscope
 from innerworks.decode.vocabulary.patchscopes.self_interpretation import self_interpretation
+from innerworks.decode.vocabulary.translators.attention_lens import fit_attention_lens
 from innerworks.decode.vocabulary.translators.lens_quality import lens_quality
 from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
@@ -136,6 +137,7 @@ __all__ += [
     "direct_path",
     "effective_embedding",
     "evaluate",
+    "fit_attention_lens",
     "fit_tuned_lens",
     "full_ov_circuit",
     "joint_ablation",

@@ -19,8 +19,8 @@ from innerworks.data.corpus import Contexts
 from innerworks.decode.vocabulary.translators.affine import Translators
 from innerworks.decode.vocabulary.translators.divergence import divergences
 from innerworks.decode.vocabulary.translators.moments import Moments
-from innerworks.decode.vocabulary.translators.text_states import text_states
-from innerworks.decode.vocabulary.translators.training import Recipe, Training
+from innerworks.decode.vocabulary.translators.text_states import stream_sites, text_states
+from innerworks.decode.vocabulary.translators.training import Reading, Recipe, Training
 from innerworks.errors import InnerworksError, SiteError
 
 KINDS = ("gpt2", "llama", "gpt_neox", "gemma2", "olmo2", "mixtral")
@@ -43,11 +43,11 @@ def random_text(rows=40, width=9, vocabulary=83):
 @pytest.mark.parametrize("family", KINDS)
 def test_the_gradient_is_autograds(family):
     model = tiny(family)
-    states = text_states(model, random_text(), [0, 1, 2], [1, model.n_layers]).depths
-    moved = states[0] * 1.3
-    loss, [found] = divergences(model, [moved], states[-1])
+    states = text_states(model, random_text(), [0, 1, 2], [at.resid_post[0]], model.n_layers)
+    moved = states.places[0] * 1.3
+    loss, [found] = divergences(model, [moved], states.final)
     leaf = moved.clone().requires_grad_()
-    final = model.weights.logits(states[-1]).detach().float().log_softmax(-1)
+    final = model.weights.logits(states.final).detach().float().log_softmax(-1)
     here = model.weights.logits(leaf).float().log_softmax(-1)
     expected = (final.exp() * (final - here)).sum(-1).mean()
     [gradient] = torch.autograd.grad(expected, leaf)
@@ -63,26 +63,15 @@ def test_least_squares_find_a_planted_map():
     rotation = torch.linalg.qr(torch.randn(d, d, dtype=torch.float64, generator=generator))[0]
     shift = torch.randn(d, dtype=torch.float64, generator=generator)
     y = x[1] @ rotation + shift
-    sums = Moments.none(2, d, "cpu")
+    sums = Moments.none(2, d, d, "cpu")
     for part in range(0, count, 100):
         sums.add(x[:, part : part + 100], y[part : part + 100])
-    maps, offsets = sums.solved(1e-12)
+    maps, offsets = sums.solved(1e-12, towards_same=True)
     assert torch.allclose(maps[1], rotation, atol=1e-6) and torch.allclose(offsets[1], shift, atol=1e-5)
     noise = (x[0] @ maps[0] + offsets[0] - y).square().mean()
     assert noise > 0.9 * y.var(0).mean(), "the other states say nothing of them"
-    held, _ = sums.solved(1e9)
+    held, _ = sums.solved(1e9, towards_same=True)
     assert torch.allclose(held, torch.eye(d, dtype=torch.float64).expand(2, d, d), atol=1e-6)
-
-
-class Rotated(torch.nn.Module):
-    """A block that turns the stream."""
-
-    def __init__(self, rotation):
-        super().__init__()
-        self.rotation = rotation
-
-    def forward(self, hidden, *_, **__):
-        return hidden @ self.rotation
 
 
 def test_a_planted_rotation_between_layers_is_recovered():
@@ -95,12 +84,13 @@ def test_a_planted_rotation_between_layers_is_recovered():
             module.model.layers[layer].get_submodule(name).weight.data.zero_()
     model = iw.load(module)
     text = random_text(rows=60)
-    states = text_states(model, text, range(60), [1, 3]).depths
-    assert torch.equal(states[0], states[1]), "the blocks behind do nothing"
+    read = text_states(model, text, range(60), [at.resid_post[0]], 3)
+    states = [read.places[0], read.final]
+    assert torch.equal(*states), "the blocks behind do nothing"
     turned = states[0] @ rotation.T
-    sums = Moments.none(1, d, "cpu")
+    sums = Moments.none(1, d, d, "cpu")
     sums.add(turned[None, :400], states[1][:400])
-    [weight], [bias] = sums.solved(1e-9)
+    [weight], [bias] = sums.solved(1e-9, towards_same=True)
     before, after = (divergences(model, [one[400:]], states[1][400:])[0][0] for one in (turned, turned @ weight + bias))
     assert float(before) > 0.1 and float(after) < 1e-4 * float(before)
 
@@ -113,10 +103,10 @@ def test_training_lowers_the_divergence_at_every_depth(family, optimiser, rate):
     training = Training(
         model,
         random_text(),
+        Reading(tuple(stream_sites(range(model.n_layers))), model.n_layers, 0, adds=True),
         Recipe(60, 6, 7, optimiser, rate, 1e-3, 0),
         torch.zeros(shape),
         torch.zeros(shape[:2]),
-        model.n_layers,
     )
     for _ in range(60):
         training.advance()
@@ -194,7 +184,7 @@ def test_a_lens_can_lead_to_a_middle_layer():
     read = iw.logit_lens(model, texts[0], lens=lens)
     assert read.data["kl"]["place"].values.tolist() == ["embed", "resid_post.0", "resid_post.1"]
     assert read.data["kl"].sel(place="resid_post.1").values == pytest.approx(0, abs=1e-6)
-    with pytest.raises(SiteError, match="comes behind block 1"):
+    with pytest.raises(SiteError, match="this lens was not fitted for it"):
         iw.logit_lens(model, texts[0], at.resid_post[2], lens=lens)
 
 
@@ -224,8 +214,8 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {here!r}]
 import test_tuned_lens as own
-from innerworks.decode.vocabulary.translators import tuned_lens
-tuned_lens._SAVE_EVERY = 0.0
+from innerworks.decode.vocabulary.translators import fitting
+fitting._SAVE_EVERY = 0.0
 own.fitted(out=Path({out!r}), steps=12, progress=lambda done, total: time.sleep(0.05))
 """
 
@@ -273,8 +263,103 @@ def test_a_lens_of_another_model_is_refused():
     wide = iw.load(families.build("llama", hidden_size=48, vocab_size=model.n_vocab), tokenizer=model.tokenizer)
     with pytest.raises(InnerworksError, match="states of 32 numbers, and those of .* have 48"):
         iw.logit_lens(wide, texts[0], lens=lens)
-    with pytest.raises(InnerworksError, match="takes a fitted tuned-lens or translators, and this is a probe"):
+    with pytest.raises(InnerworksError, match="takes a fitted tuned-lens or attention-lens, and this is a probe"):
         iw.logit_lens(model, texts[0], lens=replace(lens, kind="probe"))
-    with pytest.raises(SiteError, match="no translator for it"):
+    with pytest.raises(SiteError, match="this lens was not fitted for it"):
         iw.logit_lens(model, texts[0], at.attn_out[:], lens=lens)
     assert Translators.of(lens, model).at(at.resid_pre[1]) is not None
+
+
+# -- later tokens, and what attention gives -------------------------------------------------------------------------
+
+
+def cycling():
+    """A hand-built model of induction on texts that repeat: what comes two tokens on is known from one state."""
+    from innerworks.lab import handbuilt
+
+    built = handbuilt.gpt2()
+    model = iw.load(built.model, tokenizer=built.tokenizer())
+    generator = np.random.default_rng(1)
+    texts = []
+    for _ in range(30):
+        cycle = generator.choice(range(2, 50), 6, replace=False)
+        texts.append(" ".join(f"t{one}" for _ in range(4) for one in cycle))
+    return model, iw.Corpus.of(texts, context=24)
+
+
+def test_a_lens_of_later_tokens_is_of_later_tokens():
+    """The numbers of a lens that leads two tokens on are those of the states two tokens on."""
+    model, texts = spoken()
+    lens = fitted(ahead=2, steps=3)
+    assert lens["weight"].shape[0] == 4 and lens.config["ahead"] == 2
+    prompt = model.prompt(texts[0])
+    read = iw.logit_lens(model, prompt, lens=lens)
+    assert read.title == "Tuned lens, 2 further on: what the model predicts in the end"
+    run = model.run(prompt, capture=at.resid_post[:])
+    final = run.logits[0].log_softmax(-1)
+    weight, bias = (torch.as_tensor(lens[name]) for name in ("weight", "bias"))
+    state = run[at.resid_post[0]][0]
+    with torch.no_grad():
+        here = model.weights.logits(state + state @ weight[1].T + bias[1]).log_softmax(-1)
+    expected = (final[2:].exp() * (final[2:] - here[:-2])).sum(-1)
+    found = read.data["kl"].sel(place="resid_post.0").values
+    assert found[:-2] == pytest.approx(expected.numpy(), abs=1e-5) and np.isnan(found[-2:]).all()
+    followed = here[:-2].gather(1, run.logits[0, 2:].argmax(-1)[:, None])[:, 0]
+    assert read.data["log_prob"].sel(place="resid_post.0").values[:-2] == pytest.approx(followed.numpy(), abs=1e-5)
+    following = iw.logit_lens(model, prompt, lens=lens, target="next").data["log_prob"].sel(place="resid_post.0").values
+    ids = torch.tensor(prompt.ids)
+    assert following[:-3] == pytest.approx(here[:-3].gather(1, ids[3:, None])[:, 0].numpy(), abs=1e-5)
+
+
+def test_what_comes_two_tokens_on_can_be_learned_where_it_is_regular():
+    """In text in which each token follows from the one before, a state says what comes after the next."""
+    model, _ = spoken()
+    successor = dict(zip(WORDS, WORDS[1:] + WORDS[:1], strict=True))
+    texts = []
+    for start in WORDS * 6:
+        words = [start]
+        for _ in range(20):
+            words.append(successor[words[-1]])
+        texts.append(" ".join(words))
+    corpus = iw.Corpus.of(texts, context=10)
+    lens = iw.fit_tuned_lens(model, corpus, ahead=1, steps=0)
+    quality = iw.lens_quality(model, corpus, lens=lens, progress=False)
+    kl = quality.data["kl"]
+    assert (kl.sel(lens="tuned lens") < 0.5 * kl.sel(lens="logit lens")).all()
+    mixed = iw.Corpus.of([" ".join(np.random.default_rng(5).permutation(text.split())) for text in texts], context=10)
+    irregular = iw.lens_quality(model, mixed, lens=iw.fit_tuned_lens(model, mixed, ahead=1, steps=0), progress=False)
+    assert (kl.sel(lens="tuned lens") < irregular.data["kl"].sel(lens="tuned lens")).all(), "order is what is learned"
+
+
+@pytest.mark.parametrize("of", ["layers", "heads"])
+def test_an_attention_lens_reads_what_attention_gives(of):
+    model, texts = spoken()
+    corpus = iw.Corpus.of(texts, context=10)
+    lens = iw.fit_attention_lens(model, corpus, of=of, steps=4, contexts=4, progress=False)
+    count, width = (3, 32) if of == "layers" else (12, 8)
+    assert lens.kind == "attention-lens" and lens["weight"].shape == (count, 32, width)
+    prompt = model.prompt(texts[0])
+    read = iw.logit_lens(model, prompt, lens=lens)
+    names = read.data["kl"]["place"].values.tolist()
+    assert names[0] == ("attn_out.0" if of == "layers" else "z.0.0") and len(names) == count
+    place = at.attn_out[1] if of == "layers" else at.z[1, 2]
+    values = model.run(prompt, capture=place)[place][0]
+    number = names.index(str(place))
+    weight, bias = (torch.as_tensor(lens[name][number]) for name in ("weight", "bias"))
+    with torch.no_grad():
+        expected = model.weights.logits(values @ weight.T + bias)[:, 5]
+    found = iw.logit_lens(model, prompt, lens=lens, target=5).data["logit"].sel(place=str(place)).values
+    assert found == pytest.approx(expected.numpy(), abs=1e-4)
+    quality = iw.lens_quality(model, corpus, lens=lens, progress=False)
+    assert quality.data["kl"].shape == (2 if of == "layers" else 1, count)
+
+
+def test_an_induction_head_alone_gives_the_answer():
+    """In the hand-built model head 1.0 writes what comes next, and head 1.1 nothing."""
+    model, corpus = cycling()
+    lens = iw.fit_attention_lens(model, corpus, of="heads", layers=(1,), steps=0)
+    quality = iw.lens_quality(model, corpus, lens=lens, progress=False)
+    agreement = quality.data["agreement"].sel(lens="attention lens")
+    assert float(agreement.sel(place="z.1.0")) > 0.4 and float(agreement.sel(place="z.1.1")) < 0.1
+    with pytest.raises(InnerworksError, match="attention is in layers 0, 1, 2"):
+        iw.fit_attention_lens(model, corpus, layers=())

@@ -74,19 +74,19 @@ def logit_lens(
     if top < 0:
         raise SiteError(f"top={top}: say how many tokens to list, 0 for none.")
     translators = None if lens is None else Translators.of(lens, model)
-    end = model.n_layers if translators is None else translators.end
-    chosen = read_sites(model, sites, end)
+    end, ahead = (model.n_layers, 0) if translators is None else (translators.end, translators.ahead)
+    chosen = read_sites(model, sites, () if translators is None else translators.sites)
     columns = columns_of(chosen, prompts.width)
     read = tuple(range(prompts.width)) if columns is None else columns
     last = at.resid_post[end - 1]
-    whole = list(dict.fromkeys([*(Site(one.name, one.layer) for one in chosen), last]))
-    capture = [site @ read for site in whole]
+    whole = dict.fromkeys(Site(one.name, one.layer) for one in chosen)
+    capture = [site @ read for site in whole] + [last @ read if ahead == 0 else last]
     if norm == "final":
         capture.append(at.norm_scale["final"] @ read)
     ends = read[-1] == prompts.width - 1
     run = model.run(list(prompts), capture=capture, logits="last" if ends else None)
-    final = run[last @ read]
-    follows = followed(model, prompts, target, final, read)
+    final = run[last @ read] if ahead == 0 else _further(run[last], read, ahead)
+    follows = followed(model, prompts, target, final, read, ahead)
     wanted = Wanted(top=max(top, 1), targets=True, spread=spread)
     places = _places(run, chosen, read, translators, own=norm == "own")
     found = read_places(model, places, final, wanted, follows)
@@ -94,8 +94,9 @@ def logit_lens(
     if (isinstance(target, str) and target in FOLLOWED_EVERYWHERE) or target is None:
         for name in ("logit", "log_prob", "rank"):
             data[name].attrs["everywhere"] = True
-    checks = _checks(model, run, final) if ends and end == model.n_layers else []
+    checks = _checks(model, run, final) if ends and end == model.n_layers and ahead == 0 else []
     name = "Logit lens" if lens is None else lens.kind.replace("-", " ").capitalize()
+    name += f", {ahead} further on" if ahead else ""
     return Result(data=data, checks=checks, title=f"{name}: {_said(target)}")
 
 
@@ -105,6 +106,15 @@ def _said(target: Any) -> str:
     if isinstance(target, (list, tuple)):
         return "each prompt's own target"
     return "the prompt's own next token" if target == "next" else repr(target)
+
+
+def _further(states: Tensor, columns: Sequence[int], ahead: int) -> Tensor:
+    """The states [row, position, d] so many positions behind the columns; NaN behind the end."""
+    found = states.new_full((len(states), len(columns), states.shape[-1]), torch.nan)
+    for number, column in enumerate(columns):
+        if column + ahead < states.shape[1]:
+            found[:, number] = states[:, column + ahead]
+    return found
 
 
 def _places(

@@ -25,18 +25,19 @@ _INSTEAD = {
 }
 
 
-def read_sites(model: Model, given: Any, end: int) -> list[Site]:
-    """The single sites that are read, in order; where none is named the stream, up to so many blocks."""
+def read_sites(model: Model, given: Any, fitted: Sequence[Site] = ()) -> list[Site]:
+    """The single sites that are read, in order; where none is named those of a fitted lens, else the stream."""
     if given is None:
-        return [at.embed, *(at.resid_post[layer] for layer in range(end))]
+        return list(fitted) or [at.embed, *model.anatomy.concrete(at.resid_post[:])]
     listed = [given] if isinstance(given, (Site, str)) else given
     if not isinstance(listed, Iterable) or not (listed := list(listed)):
         raise SiteError(f"sites={given!r}: name states of the stream, such as at.resid_post[:], or a list of them.")
     found: list[Site] = []
     for site in map(at, listed):
-        if site.name not in (*STREAM, *_WRITES) or site.basis is not None:
+        known = dict.fromkeys((*STREAM, *_WRITES, *(one.name for one in fitted)))
+        if site.name not in known or site.basis is not None:
             why = _INSTEAD.get(site.name, "its values are no vectors of the stream")
-            raise SiteError(f"{site} cannot be read as words: {why}. A lens reads {', '.join((*STREAM, *_WRITES))}.")
+            raise SiteError(f"{site} cannot be read as words: {why}. A lens reads {', '.join(known)}.")
         if site.kind.layered and site.layer is None:
             raise SiteError(f"{site} is in every layer: write at.{site.name}[:] for all of them, or at.{site.name}[5].")
         model.anatomy.check(site)

@@ -1,4 +1,4 @@
-"""Affine translators as an artifact: h + W h + b, one for each layer's input, to be read as the last state."""
+"""Fitted lenses as artifacts: for each place W x + b, in the stream added to x itself, read as the last state."""
 
 from __future__ import annotations
 
@@ -9,50 +9,44 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from innerworks.decode.vocabulary.translators.text_states import stream_sites
 from innerworks.errors import InnerworksError, SiteError
-from innerworks.model.sites import Site
+from innerworks.model.sites import Site, at
 
 if TYPE_CHECKING:
     from innerworks.model.model import Model
     from innerworks.results import Artifact
 
-__all__ = ["KINDS", "Translators", "depth_of"]
+__all__ = ["KINDS", "Translators"]
 
-KINDS = ("tuned-lens", "translators")
-_EMBEDDINGS = ("embed", "resid_pre", "resid_post")
-
-
-def depth_of(site: Site, what: str = "translator") -> int:
-    """How many blocks have written to a place of the stream; an error where it is none that a translator reads."""
-    if site.name not in _EMBEDDINGS or site.unit is not None:
-        raise SiteError(
-            f"{site}: there is no {what} for it. One reads the stream before and after blocks: at.embed, "
-            "at.resid_pre[…], at.resid_post[…]."
-        )
-    layer = site.layer if isinstance(site.layer, int) else 0
-    return layer + (site.name == "resid_post")
+KINDS = ("tuned-lens", "attention-lens")
 
 
 @dataclass(frozen=True)
 class Translators:
     """The translators of an artifact, on a model's device."""
 
+    places: dict[Site, int]
+    """Which of them is for which place."""
     weight: Tensor
-    """[depth, d, d], added to the identity: the change is `weight[depth] @ h`."""
+    """[place, d, n]"""
     bias: Tensor
-    """[depth, d]"""
+    """[place, d]"""
     end: int
     """How many blocks have written to the states that they lead to."""
+    ahead: int
+    """How many tokens further on those are."""
+    adds: bool
 
     @classmethod
     def of(cls, artifact: Artifact, model: Model) -> Translators:
         """Those of an artifact, which must be of this model; an error that says what is wrong with another."""
         if artifact.kind not in KINDS:
             raise InnerworksError(f"lens= takes a fitted {' or '.join(KINDS)}, and this is a {artifact.kind}.")
-        weight, bias = artifact["weight"], artifact["bias"]
-        if weight.shape[-1] != model.d_model:
+        weight, bias, config = artifact["weight"], artifact["bias"], artifact.config
+        if weight.shape[1] != model.d_model:
             raise InnerworksError(
-                f"this {artifact.kind} is for states of {weight.shape[-1]} numbers, and those of "
+                f"this {artifact.kind} is for states of {weight.shape[1]} numbers, and those of "
                 f"{model.name or 'this model'} have {model.d_model}: it was fitted on another model."
             )
         if artifact.model and model.fingerprint and artifact.model != model.fingerprint:
@@ -61,28 +55,48 @@ class Translators:
                 f"{model.fingerprint}). Fit one for this model, or say that they fit with "
                 "dataclasses.replace(lens, model=model.fingerprint)."
             )
-        end = int(artifact.config.get("end", model.n_layers))
-        if weight.shape[0] > model.n_layers or weight.shape[0] != bias.shape[0]:
+        named = config.get("places") or [str(one) for one in stream_sites(range(len(weight)))]
+        end = int(config.get("end", model.n_layers))
+        if not len(named) == len(weight) == len(bias) or end > model.n_layers:
             raise InnerworksError(
-                f"this {artifact.kind} has {weight.shape[0]} translators and {bias.shape[0]} biases, and the model "
-                f"{model.n_layers} layers: it was fitted on another model."
+                f"this {artifact.kind} has {len(weight)} maps and {len(bias)} biases for {len(named)} places, and "
+                f"leads to block {end} of {model.n_layers}: it was fitted on another model."
             )
-        return cls(_on(weight, model), _on(bias, model), end)
+        places = {_canonical(model.anatomy.check(at(name))): number for number, name in enumerate(named)}
+        ahead, adds = int(config.get("ahead", 0)), bool(config.get("adds", True))
+        return cls(places, _on(weight, model), _on(bias, model), end, ahead, adds)
+
+    @property
+    def sites(self) -> list[Site]:
+        """The places that it reads, and behind them the one that it leads to, where that is one of its own kind."""
+        last = at.resid_post[self.end - 1]
+        return [*self.places, *([last] if self.adds and last not in self.places else [])]
 
     def at(self, site: Site) -> Callable[[Tensor], Tensor] | None:
         """What turns the states of a place into those they lead to; None where nothing is done."""
-        depth = depth_of(site)
-        if depth == self.end:
+        place = self.places.get(_canonical(site))
+        if place is None and self.ahead == 0 and _canonical(site) == at.resid_post[self.end - 1]:
             return None
-        if depth > self.end or depth >= len(self.weight):
-            raise SiteError(f"{site} comes behind block {self.end - 1}, whose stream this lens leads to.")
-        weight, bias = self.weight[depth], self.bias[depth]
-        return lambda states: _translated(states, weight, bias)
+        if place is None:
+            known = ", ".join(map(str, [*self.places][:3]))
+            raise SiteError(f"{site}: this lens was not fitted for it; it reads {known}, …, {[*self.places][-1]}.")
+        weight, bias = self.weight[place], self.bias[place]
+
+        def translated(states: Tensor) -> Tensor:
+            wide = states.to(weight)
+            found = torch.nn.functional.linear(wide, weight, bias)
+            return (wide + found if self.adds else found).to(states.dtype)
+
+        return translated
 
 
-def _translated(states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    wide = states.to(weight)
-    return (wide + torch.nn.functional.linear(wide, weight, bias)).to(states.dtype)
+def _canonical(site: Site) -> Site:
+    """The stream before a block is the stream behind the one before."""
+    if site.name != "resid_pre":
+        return site
+    layer = site.layer if isinstance(site.layer, int) else 0
+    [place] = stream_sites([layer])
+    return place
 
 
 def _on(tensor: Any, model: Model) -> Tensor:

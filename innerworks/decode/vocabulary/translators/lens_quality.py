@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from innerworks.decode.vocabulary.translators.text_states import stream_sites, t
 from innerworks.errors import InnerworksError
 from innerworks.model.engine.progress import Progress, watched
 from innerworks.model.model import Model
+from innerworks.model.sites import Site
 from innerworks.registry import Cost, technique
 from innerworks.results import Artifact, Check, Result, Table, View, labelled
 from innerworks.results.arrays import text_array
@@ -70,12 +72,13 @@ def lens_quality(
     gains is not all in the state: it also learns what usually follows in such text.
     """
     contexts = _chosen(corpus.contexts(model), lens, tokens)
-    lenses: dict[str, Translators | None] = {"logit lens": None}
+    fitted = None if lens is None else Translators.of(lens, model)
+    sites = stream_sites(range(model.n_layers + 1)) if fitted is None else fitted.sites
+    lenses: dict[str, Translators | None] = {} if any(site.name == "z" for site in sites) else {"logit lens": None}
     if lens is not None:
-        lenses[lens.kind.replace("-", " ")] = Translators.of(lens, model)
-    end = min((one.end for one in lenses.values() if one is not None), default=model.n_layers)
-    rows = _rows(model, contexts, lenses, end, progress)
-    names = text_array([str(site) for site in stream_sites(model, range(end + 1))])
+        lenses[lens.kind.replace("-", " ")] = fitted
+    rows = _rows(model, contexts, lenses, sites, progress)
+    names = text_array([str(site) for site in sites])
     coords = {"lens": text_array(list(lenses)), "place": names}
     data: dict[str, Any] = {}
     for name, values in rows.items():
@@ -99,35 +102,41 @@ def _chosen(contexts: Contexts, lens: Artifact | None, tokens: int) -> Contexts:
 
 
 def _rows(
-    model: Model, contexts: Contexts, lenses: dict[str, Translators | None], end: int, progress: Progress
+    model: Model,
+    contexts: Contexts,
+    lenses: dict[str, Translators | None],
+    sites: Sequence[Site],
+    progress: Progress,
 ) -> dict[str, Any]:
     """For each context the means over its tokens, [context, lens, place]."""
-    sites = stream_sites(model, range(end + 1))
     wanted, found = Wanted(top=1, targets=True, spread=True), []
+    fitted = next((one for one in lenses.values() if one is not None), None)
+    end, ahead = (model.n_layers, 0) if fitted is None else (fitted.end, fitted.ahead)
     with watched(progress, "lens_quality", len(contexts)) as tell:
         for rows in contexts.batches(_TOKENS_AT_ONCE):
-            states = text_states(model, contexts, rows, range(end + 1))
-            shape = (len(rows), contexts.width)
-            final, following = states.depths[-1].reshape(*shape, -1), states.next_tokens.reshape(*shape, 1)
+            states = text_states(model, contexts, rows, sites, end, ahead=ahead)
+            shape = (len(rows), contexts.width - ahead)
+            final, following = states.final.reshape(*shape, -1), states.next_tokens.reshape(*shape, 1)
+            with torch.no_grad():
+                said = torch.stack([model.weights.logits(row).argmax(-1) for row in final]).cpu()
             read = []
             for translators in lenses.values():
                 places = [
                     Place(site, one.reshape(*shape, -1), None if translators is None else translators.at(site))
-                    for site, one in zip(sites, states.depths, strict=True)
+                    for site, one in zip(sites, states.places, strict=True)
                 ]
-                read.append(_means(read_places(model, places, final, wanted, following)))
+                read.append(_means(read_places(model, places, final, wanted, following), said))
             found.append({name: torch.stack([one[name] for one in read], 1) for name in read[0]})
             tell(rows[-1] + 1)
     return {name: torch.cat([one[name] for one in found]).numpy() for name in found[0]}
 
 
-def _means(read: dict[str, Tensor]) -> dict[str, Tensor]:
+def _means(read: dict[str, Tensor], said: Tensor) -> dict[str, Tensor]:
     """[row, place] from [row, place, position]; the last token of a context has no next one."""
-    said = read["top_token"][..., 0]
     return {
         "kl": read["kl"].double().mean(-1),
         "loss": -read["log_prob"].double().nanmean(-1),
-        "agreement": (said == said[:, -1:]).double().mean(-1),
+        "agreement": (read["top_token"][..., 0] == said[:, None]).double().mean(-1),
     }
 
 
@@ -139,9 +148,14 @@ def _table(data: dict[str, Any]) -> Table:
 
 
 def _checks(data: dict[str, Any], lens: Artifact | None, contexts: Contexts) -> list[Check]:
-    read = f"{len(contexts)} contexts of {contexts.width} tokens"
-    found = [Check("the last place is what the model says", float(data["kl"][:, -1].max()), 1e-5, note=read)]
-    if lens is not None:
-        worse = int((data["kl"][1, :-1] >= data["kl"][0, :-1]).sum())
+    kl, read = data["kl"], f"{len(contexts)} contexts of {contexts.width} tokens"
+    ends = lens is None or (lens.config.get("adds", True) and not lens.config.get("ahead", 0))
+    if ends:
+        found = [Check("the last place is what the model says", float(kl[:, -1].max()), 1e-5, note=read)]
+    else:
+        found = [Check("tokens read", float(contexts.tokens), note=read)]
+    if kl.sizes["lens"] == 2:
+        behind = kl[:, :-1] if ends else kl
+        worse = int((behind[1] >= behind[0]).sum())
         found.append(Check("places that the fitted lens reads no better than the logit lens", worse, 0))
     return found

@@ -1,4 +1,4 @@
-"""Sums over a corpus from which least-squares maps between layers follow."""
+"""Sums over a corpus from which least-squares maps between states follow."""
 
 from __future__ import annotations
 
@@ -12,52 +12,53 @@ __all__ = ["Moments"]
 
 @dataclass
 class Moments:
-    """Sums of products of states x [depth, token, d] with themselves and with what they lead to, y [token, d]."""
+    """Sums of products of states x [place, token, n] with themselves and with what they lead to, y [token, d]."""
 
     count: int
     x: Tensor
-    """[depth, d]"""
+    """[place, n]"""
     y: Tensor
     """[d]"""
     xx: Tensor
-    """[depth, d, d]"""
+    """[place, n, n]"""
     xy: Tensor
-    """[depth, d, d]"""
+    """[place, n, d]"""
 
     @classmethod
-    def none(cls, depths: int, d: int, device: torch.device | str) -> Moments:
+    def none(cls, places: int, n: int, d: int, device: torch.device | str) -> Moments:
         """Sums of nothing yet, in double precision."""
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.float64, device=device)
 
-        return cls(0, zeros(depths, d), zeros(d), zeros(depths, d, d), zeros(depths, d, d))
+        return cls(0, zeros(places, n), zeros(d), zeros(places, n, n), zeros(places, n, d))
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Count more states."""
         self.count += y.shape[0]
         self.x += x.double().sum(1)
         self.y += y.double().sum(0)
-        for depth in range(len(x)):  # products of a few thousand states are exact enough as they are
-            self.xx[depth] += x[depth].T @ x[depth]
-            self.xy[depth] += x[depth].T @ y
+        for place in range(len(x)):  # products of a few thousand states are exact enough as they are
+            self.xx[place] += x[place].T @ x[place]
+            self.xy[place] += x[place].T @ y
 
-    def solved(self, ridge: float) -> tuple[Tensor, Tensor]:
-        """For each depth A [d, d] and b [d] with x A + b nearest to y, ‖A - I‖² held small by `ridge`.
+    def solved(self, ridge: float, *, towards_same: bool) -> tuple[Tensor, Tensor]:
+        """For each place A [n, d] and b [d] with x A + b nearest to y, A held near the identity, or near nothing.
 
-        The penalty is `ridge` times the middle variance of x's coordinates (a few are huge in most models). It pulls to
-        the identity: where text says nothing, a state stays as it is.
+        The penalty is `ridge` times the middle variance of x's coordinates (a few are huge in most models). Where text
+        says nothing, a state of the stream stays as it is, and another adds nothing.
         """
         means, target = self.x / self.count, self.y / self.count
         size = self.x.shape[1]
         eye = torch.eye(size, dtype=self.xx.dtype, device=self.xx.device)
+        prior = eye if towards_same else torch.zeros_like(self.xy[0])
         weights, biases = [], []
-        for depth in range(len(means)):
-            mean = means[depth]
-            covariance = self.xx[depth] / self.count - torch.outer(mean, mean)
-            across = self.xy[depth] / self.count - torch.outer(mean, target)
+        for place in range(len(means)):
+            mean = means[place]
+            covariance = self.xx[place] / self.count - torch.outer(mean, mean)
+            across = self.xy[place] / self.count - torch.outer(mean, target)
             penalty = ridge * float(covariance.diagonal().median().clamp(min=1e-30))
-            found = torch.linalg.solve(covariance + penalty * eye, across + penalty * eye)
+            found = torch.linalg.solve(covariance + penalty * eye, across + penalty * prior)
             weights.append(found)
             biases.append(target - mean @ found)
         return torch.stack(weights), torch.stack(biases)

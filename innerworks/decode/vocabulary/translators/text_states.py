@@ -1,4 +1,4 @@
-"""States of the stream on a corpus: some positions of some contexts at a time, at every depth."""
+"""States on a corpus: some positions of some contexts at a time, at every place, with the states they lead to."""
 
 from __future__ import annotations
 
@@ -20,28 +20,46 @@ __all__ = ["TextStates", "stream_sites", "text_states"]
 
 @dataclass(frozen=True)
 class TextStates:
-    """The stream at some tokens of a corpus."""
+    """The states of some tokens of a corpus."""
 
-    depths: Tensor
-    """[depth, token, d]: before any block, behind the first, …"""
+    places: Tensor
+    """At every place, [place, token, n]."""
+    final: Tensor
+    """What they lead to: the stream behind the last block that counts, so many tokens further on, [token, d]."""
     next_tokens: Tensor
-    """What comes next in the text, [token]; -1 behind the end of a context."""
+    """What comes next in the text behind that token, [token]; -1 behind the end of a context."""
 
 
-def stream_sites(model: Model, depths: Sequence[int]) -> list[Site]:
+def stream_sites(depths: Sequence[int]) -> list[Site]:
     """The stream with so many blocks behind it."""
     return [at.embed if depth == 0 else at.resid_post[depth - 1] for depth in depths]
 
 
 def text_states(
-    model: Model, contexts: Contexts, rows: Sequence[int], depths: Sequence[int], positions: Sequence[int] | None = None
+    model: Model,
+    contexts: Contexts,
+    rows: Sequence[int],
+    sites: Sequence[Site],
+    end: int,
+    *,
+    positions: Sequence[int] | None = None,
+    ahead: int = 0,
 ) -> TextStates:
-    """The states of some rows at some depths; of all their positions, or of some."""
+    """The states of some rows, at all positions that have a token `ahead` of them, or at some of these."""
     ids = contexts.tensor(rows).to(model.device)
-    sites = stream_sites(model, depths)
-    run = model.run(ids, capture=sites, logits=None)
+    last = at.resid_post[end - 1]
+    whole = dict.fromkeys([*(Site(site.name, site.layer) for site in sites), last])
+    run = model.run(ids, capture=list(whole), logits=None)
+    chosen = list(range(contexts.width - ahead) if positions is None else positions)
+    further = [position + ahead for position in chosen]
     following = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -1)], 1)
-    chosen = slice(None) if positions is None else list(positions)
-    stacked = torch.stack([run[site][:, chosen].flatten(0, 1) for site in sites])
-    return TextStates(stacked, following[:, chosen].flatten())
 
+    def at_place(site: Site) -> Tensor:
+        values: Tensor = run[Site(site.name, site.layer)][:, chosen]
+        return (values if site.unit is None else values[:, :, int(str(site.unit))]).flatten(0, 1)
+
+    return TextStates(
+        torch.stack([at_place(site) for site in sites]),
+        run[last][:, further].flatten(0, 1),
+        following[:, further].flatten(),
+    )

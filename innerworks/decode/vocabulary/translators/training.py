@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from innerworks.decode.vocabulary.translators.divergence import divergences
-from innerworks.decode.vocabulary.translators.text_states import text_states
+from innerworks.decode.vocabulary.translators.text_states import TextStates, text_states
 
 if TYPE_CHECKING:
     from innerworks.data.corpus import Contexts
     from innerworks.model.model import Model
+    from innerworks.model.sites import Site
 
-__all__ = ["Optimiser", "Recipe", "Training"]
+__all__ = ["Optimiser", "Reading", "Recipe", "Training"]
 
 Optimiser = Literal["adam", "sgd"]
 
@@ -36,19 +37,41 @@ class Recipe:
     seed: int
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What is read, and as what: places, and the stream behind so many blocks, so many tokens further on."""
+
+    sites: tuple[Site, ...]
+    end: int
+    ahead: int
+    adds: bool
+    """Whether a translator's output is added to what it reads, as in the stream."""
+
+    def states(
+        self, model: Model, contexts: Contexts, rows: Sequence[int], positions: Sequence[int] | None = None
+    ) -> TextStates:
+        """The states of some rows of a corpus, and those they lead to."""
+        return text_states(model, contexts, rows, self.sites, self.end, positions=positions, ahead=self.ahead)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All of it, as an artifact keeps it."""
+        return {"places": list(map(str, self.sites)), "end": self.end, "ahead": self.ahead, "adds": self.adds}
+
+
 @dataclass
 class Training:
-    """Translators under way: weight [depth, d, d] and bias [depth, d], changed in place."""
+    """Translators under way: weight [place, d, n] and bias [place, d], changed in place."""
 
     model: Model
     contexts: Contexts
+    reading: Reading
     recipe: Recipe
     weight: Tensor
     bias: Tensor
-    end: int
     step: int = 0
     losses: list[Tensor] = field(default_factory=list)
-    """For each step the mean divergence at every depth, in nats."""
+    """For each step the mean divergence at every place, in nats."""
 
     def __post_init__(self) -> None:
         parameters, recipe = [self.weight, self.bias], self.recipe
@@ -63,11 +86,11 @@ class Training:
     def advance(self) -> None:
         """One step."""
         rows, positions = self._drawn()
-        depths = [*range(len(self.weight)), self.end]
-        states = text_states(self.model, self.contexts, rows, depths, positions).depths
-        given = states[:-1].to(self.weight)
-        translated = given + torch.bmm(given, self.weight.transpose(1, 2)) + self.bias[:, None]
-        losses, gradients = divergences(self.model, list(translated.to(states.dtype)), states[-1])
+        states = self.reading.states(self.model, self.contexts, rows, positions)
+        given = states.places.to(self.weight)
+        translated = torch.bmm(given, self.weight.transpose(1, 2)) + self.bias[:, None]
+        translated = translated + given if self.reading.adds else translated
+        losses, gradients = divergences(self.model, list(translated.to(states.final.dtype)), states.final)
         back = torch.stack(gradients).to(self.weight)
         self.weight.grad, self.bias.grad = torch.bmm(back.transpose(1, 2), given), back.sum(1)
         for group in self.optimiser.param_groups:
@@ -80,7 +103,8 @@ class Training:
         """The contexts and positions of this step: they follow from the seed and the step's number."""
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
         rows = torch.randint(len(self.contexts), (self.recipe.contexts,), generator=generator)
-        positions = torch.randperm(self.contexts.width, generator=generator)[: self.recipe.positions]
+        width = self.contexts.width - self.reading.ahead
+        positions = torch.randperm(width, generator=generator)[: self.recipe.positions]
         return rows.tolist(), sorted(positions.tolist())
 
     @property
