@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from innerworks.model.metrics import Bound
     from innerworks.model.model import Model
 
-__all__ = ["Limits", "batch_limit", "chosen_plan", "chunks", "limits_for", "packing", "row_bytes", "suffixes"]
+__all__ = [
+    "Limits",
+    "batch_limit",
+    "chosen_plan",
+    "chunks",
+    "is_out_of_memory",
+    "limits_for",
+    "packing",
+    "row_bytes",
+    "suffixes",
+]
 
 _PACKING_OVERHEAD = 1.15
 """What a packed token costs more than a batched one: an explicit mask, keys of the prompt beside its own."""
@@ -135,3 +145,15 @@ def chunks(
             out.append([item])
             spent = cost(item)
     return out
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch has several, and on a CPU only the text tells."""
+    import torch
+
+    text = str(error)
+    return (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or "not enough memory" in text
+        or "out of memory" in text
+    )

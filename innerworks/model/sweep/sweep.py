@@ -14,7 +14,15 @@ from innerworks.model.stored import rows_share_rounding
 from innerworks.model.sweep.baseline import Baseline, keys_of, run_baseline
 from innerworks.model.sweep.batched import run_batched
 from innerworks.model.sweep.packed import Suffix, run_packed
-from innerworks.model.sweep.plan import Limits, batch_limit, chosen_plan, chunks, limits_for, row_bytes
+from innerworks.model.sweep.plan import (
+    Limits,
+    batch_limit,
+    chosen_plan,
+    chunks,
+    is_out_of_memory,
+    limits_for,
+    row_bytes,
+)
 from innerworks.model.sweep.plan import packing as plan_packing
 from innerworks.model.sweep.result import SweepInterrupted, SweepResult
 from innerworks.model.sweep.ties import Ties
@@ -284,7 +292,7 @@ class _Work:
         try:
             return attempt()
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if size == 1 and self.probing:
                 self.probing = False
@@ -320,14 +328,3 @@ def _stack(parts: list[Tensor]) -> Tensor:
     import torch
 
     return torch.stack(parts)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    text = str(error)
-    return (
-        isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        or "not enough memory" in text
-        or "out of memory" in text
-    )

@@ -26,7 +26,9 @@ from innerworks.results import Artifact
         ({"site": at.head_out[0]}, SiteError, "name one"),
         ({"target_layer": 9}, SiteError, "9"),
         ({"target_layer": ()}, OptionError, "at least one layer"),
-        ({"target_layer": (1, 1)}, OptionError, "once"),
+        ({"target_layer": (1, 1)}, SiteError, "once"),
+        ({"target_layer": (1, 1 - tiny("llama").n_layers)}, SiteError, "once"),
+        ({"site": at.resid_post[[0, 0]]}, SiteError, "layer twice"),
         ({"placeholder": 8}, PromptError, "8 tokens"),
         ({"placeholder": ()}, PromptError, "names no place"),
         ({"placeholder": "x"}, PromptError, "ids without text"),
@@ -76,3 +78,12 @@ def test_a_target_model_of_another_width_or_depth_needs_a_mapping_or_a_layer():
     alone = Artifact("state-map", {"matrix": torch.eye(model.d_model)[None]}, {"layers": [1]})
     with pytest.raises(OptionError, match="no map for layer 0; it has 1"):
         patchscope(model, SOURCE, at.resid_post[0], mapping=alone, **options)
+
+
+def test_a_range_that_is_another_one_in_each_prompt_is_told():
+    options = {"target_prompt": TARGET, "placeholder": 3}
+    with pytest.raises(PromptError, match="prompts of 6 and of 8 tokens"):
+        patchscope(tiny("llama"), [SOURCE, TARGET], at.resid_post[:] @ slice(2, None), **options)
+    found = patchscope(tiny("llama"), [SOURCE, TARGET], at.resid_post[:] @ slice(2, 5), **options)
+    assert found.data["top_prob"].dims == ("example", "layer", "place", "choice")
+    assert found.data["top_prob"]["place"].values.tolist() == [2, 3, 4]

@@ -125,6 +125,4 @@ def _layers(given: int | Sequence[int] | None) -> tuple[int, ...] | None:
     found = (given,) if isinstance(given, int) else tuple(given)
     if not found:
         raise OptionError("target_layer=(): name at least one layer, or leave it out for each state's own.")
-    if len(set(found)) < len(found):
-        raise OptionError(f"target_layer={found}: name each layer once.")
     return found

@@ -46,7 +46,10 @@ class Grid:
         """The target layers, counted from 0, as the target model has them."""
         if self.target_layers is None:
             return None
-        return tuple(self._checked(layer) for layer in self.target_layers)
+        found = tuple(self._checked(layer) for layer in self.target_layers)
+        if len(set(found)) < len(found):
+            raise SiteError(f"target_layer={self.target_layers}: name each layer once.")
+        return found
 
     def _checked(self, layer: int) -> int:
         if self.target_layers is None and not layer < self.into.n_layers:

@@ -14,7 +14,7 @@ from innerworks.errors import OptionError, OutOfMemoryError
 from innerworks.model.edits import make
 from innerworks.model.sites import Role, Site
 from innerworks.model.stored import rows_share_rounding
-from innerworks.model.sweep.plan import limits_for, row_bytes
+from innerworks.model.sweep.plan import is_out_of_memory, limits_for, row_bytes
 
 if TYPE_CHECKING:
     from innerworks.model.edits.values import Context, Edit
@@ -105,7 +105,9 @@ class Rows:
             place = slice(start, min(start + size, len(self)))
             try:
                 found = attempt(self[place])
-            except (MemoryError, torch.OutOfMemoryError) as error:
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 if size == 1:
                     raise OutOfMemoryError(
                         f"not enough memory for a single target prompt of {len(self.prompts[start])} tokens: take a "

@@ -12,8 +12,7 @@ from innerworks.errors import PromptError, SiteError
 from innerworks.model.sites import Edge, Role, Site, Span, at, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from innerworks.data.lifting import Prompts
     from innerworks.model.model import Model
     from innerworks.model.tokens import Prompt
 
@@ -46,10 +45,12 @@ class States:
         return self.site.name if self.site.name in _STREAM else "resid_post"
 
 
-def read_states(model: Model, prompts: Sequence[Prompt], site: Site | str) -> States:
+def read_states(model: Model, prompts: Prompts, site: Site | str) -> States:
     """Run the source prompts, and keep the states that `site` names; without @, those of the last token."""
     place = _checked(model, at(site))
     layers = [one.layer for one in model.anatomy.concrete(replace(place, pos=None))]
+    if len(set(layers)) < len(layers):
+        raise SiteError(f"{place} names a layer twice: name each once.")
     positions = tuple(_positions(prompt, place.pos) for prompt in prompts)
     columns = sorted({column for row in positions for column in row})
     named = [prompt.with_span(_READ, row) for prompt, row in zip(prompts, positions, strict=True)]
@@ -60,7 +61,7 @@ def read_states(model: Model, prompts: Sequence[Prompt], site: Site | str) -> St
     values = torch.stack([own[:, wanted] for own, wanted in zip(values, order, strict=True)])
     asked = torch.tensor([[columns.index(one) for one in row] for row in positions], device=run.logits.device)
     predicted = run.logits.argmax(-1).gather(1, asked)
-    several = None if _is_one(place.pos) else _as_asked(place.pos, len(prompts[0]))
+    several = None if _is_one(place.pos) else _as_asked(place, prompts)
     return States(place, tuple(map(int, layers)), positions, several, values, predicted, model.n_layers - 1)  # type: ignore[arg-type]
 
 
@@ -96,5 +97,15 @@ def _positions(prompt: Prompt, pos: Any) -> tuple[int, ...]:
     return found
 
 
-def _as_asked(pos: Any, width: int) -> tuple[int, ...]:
-    return tuple(pick(pos, width, "position")) if isinstance(pos, Span) else tuple(pos)
+def _as_asked(site: Site, prompts: Prompts) -> tuple[int, ...]:
+    """The numbers of several tokens; a range has to mean the same tokens of all prompts of the call."""
+    if not isinstance(site.pos, Span):
+        return tuple(site.pos)  # type: ignore[arg-type]
+    widths = {len(prompt) for prompt in prompts.everyone.rows}
+    found = {tuple(pick(site.pos, width, "position")) for width in widths}
+    if len(found) > 1:
+        raise PromptError(
+            f"{site} means other tokens in prompts of {min(widths)} and of {max(widths)} tokens: name positions "
+            "by number, such as @ (2, 3) or @ (-2, -1)."
+        )
+    return found.pop()
