@@ -11,7 +11,7 @@ from pathlib import Path
 
 from innerworks.errors import FileError
 
-__all__ = ["write_file", "write_folder", "written_in_place"]
+__all__ = ["write_file", "write_folder"]
 
 
 def _sentence(path: Path, problem: OSError) -> str:
@@ -101,9 +101,8 @@ def _swap_in(partial: Path, target: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-@contextmanager
-def written_in_place(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A path to write a file to, which is put in place of `path` whole, or not at all where writing it failed."""
+def write_file(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a text file whole or not at all, replacing what was there."""
     target = Path(path).resolve()
     with _as_file_error(target):
         if target.is_dir():
@@ -111,17 +110,10 @@ def written_in_place(path: str | os.PathLike[str]) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = _partial(target)
         try:
-            yield partial
+            # A token may hold half of a surrogate pair, which no encoding can write.
+            partial.write_bytes(text.encode("utf-8", errors="replace"))
             _flush_to_disk(partial)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-
-
-def write_file(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a text file whole or not at all, replacing what was there."""
-    target = Path(path).resolve()
-    with written_in_place(target) as partial:
-        # A token may hold half of a surrogate pair, which no encoding can write.
-        partial.write_bytes(text.encode("utf-8", errors="replace"))
     return target

@@ -1,16 +1,17 @@
-"""What a long computation has done so far, in a folder: `progress.json` and the numbers it names."""
+"""What a long computation has done so far, in a folder: `progress.json` and the folder of numbers it names."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from innerworks.errors import FileError
-from innerworks.results.folders import write_file, written_in_place
+from innerworks.results.folders import write_file, write_folder
 from innerworks.results.records import check_header
 from innerworks.results.strict_json import field, json_text, jsonable, read_json_file
 from innerworks.results.tensor_files import read_tensors, write_tensors
@@ -20,7 +21,9 @@ __all__ = ["PROGRESS_FILE", "Progressing"]
 PROGRESS_FILE = "progress.json"
 _FORMAT = "innerworks progress"
 _SCHEMA = 1
-_OURS = re.compile(r"\.?progress(-\d+\.safetensors|\.json)(\.[0-9a-f]+\.partial)?")
+_NUMBERS = "numbers.safetensors"
+_STATE = re.compile(r"progress-\d+")
+_OURS = re.compile(r"\.?progress(-\d+|\.json)(\.[0-9a-f]+\.partial)?")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Progressing:
         if not path.exists():
             return None
         record = self._record()
-        stored = self.folder / self._stored(record)
+        stored = self.folder / self._state(record) / _NUMBERS
         names = set(field(record, "names", list, str(path)))
         tensors = read_tensors(stored, names)
         if set(tensors) != names:
@@ -58,9 +61,13 @@ class Progressing:
 
     def save(self, done: int, tensors: Mapping[str, Any]) -> None:
         """Keep this state in the place of the one before."""
-        name = f"progress-{done}.safetensors"
-        with written_in_place(self.folder / name) as partial:
-            write_tensors(partial, tensors)
+        name = f"progress-{done}"
+        ours = frozenset((_NUMBERS,))
+
+        def write(folder: Path) -> None:
+            write_tensors(folder / _NUMBERS, tensors)
+
+        write_folder(self.folder / name, write, ours=ours, marker=_NUMBERS, overwrite=True)
         record = {
             "format": _FORMAT,
             "schema": _SCHEMA,
@@ -68,12 +75,12 @@ class Progressing:
             "question": self.question,
             "done": done,
             "names": sorted(tensors),
-            "tensors": name,
+            "state": name,
         }
         write_file(self.folder / PROGRESS_FILE, json_text(record, indent=1))
         for old in self.folder.iterdir():
             if _OURS.fullmatch(old.name) and old.name not in (name, PROGRESS_FILE):
-                old.unlink(missing_ok=True)
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
 
     def _record(self) -> Any:
         path = self.folder / PROGRESS_FILE
@@ -81,11 +88,11 @@ class Progressing:
         check_header(record, _FORMAT, _SCHEMA, str(path))
         return record
 
-    def _stored(self, record: Any) -> str:
+    def _state(self, record: Any) -> str:
         where = str(self.folder / PROGRESS_FILE)
-        name: str = field(record, "tensors", str, where)
-        if not _OURS.fullmatch(name):
-            raise FileError(f"{where} names the file {name!r}, which innerworks would not have written")
+        name: str = field(record, "state", str, where)
+        if not _STATE.fullmatch(name):
+            raise FileError(f"{where} names the folder {name!r}, which innerworks would not have written")
         return name
 
     def _refuse_others(self) -> None:

@@ -154,6 +154,10 @@ def test_texts_that_are_not_sites(text, told):
         (lambda: at.norm_scale["middle", 3], "norm_scale takes which norm first"),
         (lambda: direction("zero", torch.zeros(3)), "'zero' has length zero"),
         (lambda: direction("matrix", torch.eye(3)), "takes one vector"),
+        (
+            lambda: direction("short", torch.ones(3)).encode(torch.ones(4)),
+            "'short' is for vectors of 3 numbers, .* have 4",
+        ),
         (lambda: subspace("flat", torch.ones(2, 3)), "linearly dependent: drop the redundant ones"),
         (lambda: at.z[1].via(direction("a|b", torch.ones(2))), "a basis cannot be called 'a|b'"),
     ],

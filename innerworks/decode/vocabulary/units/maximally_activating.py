@@ -23,6 +23,8 @@ from innerworks.results import Result
 
 __all__ = ["PassStopped", "maximally_activating"]
 
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 0.99)
+
 
 class PassStopped(Interrupted):
     """A pass over a corpus was stopped; `partial` is the result on the contexts that were seen."""
@@ -48,14 +50,7 @@ def maximally_activating(
     *,
     top: Annotated[int, "how many of the highest tokens to keep of each unit"] = 20,
     lowest: Annotated[int, "how many of the lowest to keep besides"] = 0,
-    quantiles: Annotated[Sequence[float], "where in a unit's range to show tokens"] = (
-        0.0,
-        0.25,
-        0.5,
-        0.75,
-        0.95,
-        0.99,
-    ),
+    quantiles: Annotated[Sequence[float], "where in a unit's range to show tokens"] = QUANTILES,
     draws: Annotated[int, "how many tokens to show at each quantile"] = 2,
     window: Annotated[int, "how many tokens to keep on each side of a token"] = 10,
     skip: Annotated[int, "how many tokens at the start of each context are not looked at"] = 1,

@@ -75,6 +75,12 @@ class Units:
         return together[..., self.order.to(together.device)].permute(2, 0, 1).contiguous()
 
 
+Key = tuple[Any, ...]
+"""What sites have in common that are read at once."""
+Where = tuple[Key, int]
+"""A column among the numbers of a place."""
+
+
 @dataclass(frozen=True)
 class _Named:
     """One site of a single layer, as it was asked for."""
@@ -83,41 +89,51 @@ class _Named:
     units: list[int] | None
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> Key:
         return (self.site.name, self.site.layer, self.site.path, self.site.end, id(self.site.basis))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One site that is read for all that is asked of it, the units that it shows, and its shape behind positions."""
+
+    site: Site
+    units: list[int] | None
+    """None where it shows all."""
+    shape: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, members: Sequence[_Named]) -> _Place:
+        """One place for sites of one key."""
+        site = replace(members[0].site, feature=None)
+        if any(one.units is None for one in members):
+            return cls(replace(site, unit=None), None)
+        units = sorted({unit for one in members for unit in one.units or []})
+        return cls(replace(site, unit=tuple(units)), units)
 
 
 def units_of(model: Model, given: Any, ids: Tensor) -> Units:
     """The units that sites name, in their order; `ids` is a short row on which their shapes are seen."""
     named = [one for site in _listed(given) for one in _in_each_layer(model, site)]
-    groups: dict[tuple[Any, ...], list[_Named]] = {}
+    groups: dict[Key, list[_Named]] = {}
     for one in named:
         groups.setdefault(one.key, []).append(one)
-    read = {key: _read_together(members) for key, members in groups.items()}
-    shapes, like = _shapes(model, [site for site, _ in read.values()], ids)
-    columns: dict[tuple[Any, ...], dict[int, None]] = {key: {} for key in groups}
-    found: dict[str, tuple[tuple[Any, ...], int]] = {}
+    places, like = _seen(model, {key: _Place.of(members) for key, members in groups.items()}, ids)
+    found: dict[str, Where] = {}
     for one in named:
-        site, units = read[one.key]
-        for label, column in _columns(one, units, shapes[site]):
+        for label, column in _columns(one, places[one.key]):
             if label in found:
                 raise SiteError(f"{label} is named twice: name each unit once, and each basis in its own way.")
             found[label] = one.key, column
-            columns[one.key][column] = None
-    return _joined(groups, read, columns, found, like)
-
-
-def _joined(groups: Any, read: Any, columns: Any, found: dict[str, tuple[Any, int]], like: Tensor) -> Units:
-    """The sites' numbers behind one another, and where among them each unit is."""
-    capture: dict[Site, _Numbers] = {}
-    places: dict[tuple[Any, int], int] = {}
-    for key in groups:
-        site, _ = read[key]
-        here = sorted(columns[key])
-        capture[site] = _Numbers(_is_vector(site), torch.tensor(here))
-        for column in here:
-            places[key, column] = len(places)
-    return Units(tuple(found), capture, torch.tensor([places[where] for where in found.values()]), like)
+    columns: dict[Key, list[int]] = {key: [] for key in places}
+    for key, column in found.values():
+        columns[key].append(column)
+    capture = {
+        place.site: _Numbers(_is_vector(place.site), torch.tensor(sorted(columns[key])))
+        for key, place in places.items()
+    }
+    read = {where: number for number, where in enumerate((key, one) for key in places for one in sorted(columns[key]))}
+    return Units(tuple(found), capture, torch.tensor([read[where] for where in found.values()]), like)
 
 
 def _listed(given: Any) -> list[Site]:
@@ -143,15 +159,6 @@ def _in_each_layer(model: Model, site: Site) -> Iterator[_Named]:
         yield _Named(one, units)
 
 
-def _read_together(members: Sequence[_Named]) -> tuple[Site, list[int] | None]:
-    """One site for all that is asked of a place, and the units that it shows (None where it shows all)."""
-    site = replace(members[0].site, feature=None)
-    if any(one.units is None for one in members):
-        return replace(site, unit=None), None
-    units = sorted({unit for one in members for unit in one.units or []})
-    return replace(site, unit=tuple(units)), units
-
-
 def _unit_dim(site: Site) -> str | None:
     """The dimension of the places (heads, neurons, …) that a site has side by side, in its own coordinates."""
     return None if site.basis is not None and site.kind.unit == (*site.kind.dims, None)[-2] else site.kind.unit
@@ -161,18 +168,18 @@ def _is_vector(site: Site) -> bool:
     return site.basis is None and (site.name == "module" or site.kind.dims[-1] in _VECTORS)
 
 
-def _shapes(model: Model, sites: Sequence[Site], ids: Tensor) -> tuple[dict[Site, tuple[int, ...]], Tensor]:
-    """The dimensions of each site's tensor behind rows and positions, and a number like theirs."""
-    run = model.run(ids, capture={site: _shape for site in sites}, logits=None)
-    found: dict[Site, tuple[int, ...]] = {}
-    for site in sites:
-        shape, _ = run[site]
+def _seen(model: Model, places: dict[Key, _Place], ids: Tensor) -> tuple[dict[Key, _Place], Tensor]:
+    """The places with the shapes of their tensors, and a number like theirs."""
+    run = model.run(ids, capture={place.site: _shape for place in places.values()}, logits=None)
+    found: dict[Key, _Place] = {}
+    for key, place in places.items():
+        site, (shape, _) = place.site, run[place.site]
         if shape[:2] != tuple(ids.shape):
             raise SiteError(f"{site} has shape {shape} on {ids.shape[1]} tokens, and not a number or vector for each.")
         if site.name == "module" and len(shape) != 3:
             raise SiteError(f"{site} has shape {shape}: of modules those are taken that give each token a vector.")
-        found[site] = shape[2:]
-    numbers = [run[site][1] for site in sites]
+        found[key] = replace(place, shape=shape[2:])
+    numbers = [run[place.site][1] for place in places.values()]
     return found, torch.cat([one.to(numbers[0].device) for one in numbers])[:1]
 
 
@@ -180,19 +187,19 @@ def _shape(values: Tensor) -> tuple[tuple[int, ...], Tensor]:
     return tuple(values.shape), at_least_float32(values.new_zeros(1))
 
 
-def _columns(named: _Named, shown: list[int] | None, shape: tuple[int, ...]) -> Iterator[tuple[str, int]]:
+def _columns(named: _Named, place: _Place) -> Iterator[tuple[str, int]]:
     """The label and the column of every unit that a site names."""
-    site, own = named.site, replace(named.site, unit=None, feature=None)
+    site, bare = named.site, replace(named.site, unit=None, feature=None)
     dim = _unit_dim(site)
-    rest = shape[1:] if dim is not None else shape
+    rest = place.shape if dim is None else place.shape[1:]
     inner = 1 if _is_vector(site) or not rest else rest[-1]
-    every = shown if shown is not None else range(shape[0] if dim is not None else 1)
+    every = range(place.shape[0] if dim is not None else 1) if place.units is None else place.units
     outer = {unit: number for number, unit in enumerate(every)}
     features = range(inner) if site.feature is None else pick(site.feature, inner, "feature")
     for unit in every if named.units is None else named.units:
-        place = own if dim is None else replace(own, unit=unit)
+        own = bare if dim is None else replace(bare, unit=unit)
         for feature in features:
-            yield _label(place, feature, inner, is_named=site.feature is not None), outer[unit] * inner + feature
+            yield _label(own, feature, inner, is_named=site.feature is not None), outer[unit] * inner + feature
 
 
 def _label(place: Site, feature: int, inner: int, *, is_named: bool) -> str:

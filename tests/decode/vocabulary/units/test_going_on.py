@@ -14,6 +14,7 @@ import torch
 from word_models import corpus, random_ids, tiny
 
 import innerworks as iw
+import innerworks.results.progress_files as progress_files
 from innerworks import at
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
 from innerworks.errors import FileError
@@ -70,7 +71,51 @@ def test_a_pass_that_is_killed_anywhere_leaves_a_whole_state(tmp_path):
         maximally_activating(model, text, units, **options, out=folder),
     )
     left = sorted(entry.name for entry in folder.iterdir())
-    assert left == ["progress-50.safetensors", "progress.json"], "what a killed saving left behind is gone"
+    assert left == ["progress-50", "progress.json"], "what a killed saving left behind is gone"
+
+
+@pytest.mark.parametrize(
+    "step", ["write_tensors", "write_file", "shutil.rmtree", "write_folder"], ids=["numbers", "record", "old", "folder"]
+)
+@pytest.mark.parametrize("nth", [1, 3])
+def test_whatever_fails_while_saving_there_is_a_whole_state(step, nth, tmp_path, monkeypatch):
+    """As if killed there: what was begun to be written stays behind."""
+    model, text, units, options = killed_pass.asked()
+    owner, _, name = f"innerworks.results.progress_files.{step}".rpartition(".")
+    target, calls = (progress_files.shutil if "shutil" in owner else progress_files), []
+    real = getattr(target, name)
+
+    def failing(path, *args, **kwargs):
+        calls.append(path)
+        if len(calls) < nth:
+            return real(path, *args, **kwargs)
+        if name == "write_tensors":
+            Path(path).with_name(".tmpX").write_bytes(b"half")
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(target, name, failing)
+        maximally_activating(model, text, units, **options, out=tmp_path / "kept", save_every=0.0)
+    resumed = maximally_activating(model, text, units, **options, out=tmp_path / "kept")
+    same(maximally_activating(model, text, units, **options), resumed)
+    assert sorted(entry.name for entry in (tmp_path / "kept").iterdir()) == ["progress-50", "progress.json"]
+
+
+def test_what_a_killed_saving_left_is_no_stranger(tmp_path):
+    model, text, units, options = killed_pass.asked()
+    folder = tmp_path / "kept"
+    half = folder / ".progress-2.0a1b2c3d.partial"
+    half.mkdir(parents=True)
+    (half / ".tmpX").write_bytes(b"half")
+    (folder / ".progress.json.0a1b2c3d.partial").write_text("{")
+    (folder / "progress-2").mkdir()
+    (folder / "progress-2" / "numbers.safetensors").write_bytes(b"half")
+    maximally_activating(model, text, units, **options, out=folder)
+    assert sorted(entry.name for entry in folder.iterdir()) == ["progress-50", "progress.json"]
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
 
 
 def test_memory_does_not_grow_with_the_text(tmp_path):
@@ -78,7 +123,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
     for count in (40, 400):
         text = corpus(random_ids(8 * count), 8)
         maximally_activating(model, text, at.neurons[0, :5], sample=80, out=tmp_path / str(count))
-        sizes.append((tmp_path / str(count) / f"progress-{count}.safetensors").stat().st_size)
+        sizes.append((tmp_path / str(count) / f"progress-{count}" / "numbers.safetensors").stat().st_size)
     assert abs(sizes[1] - sizes[0]) < 100
 
 
@@ -120,7 +165,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     for change, match in (
         ({"schema": 9}, "newer innerworks"),
         ({"what": "another"}, "holds the progress of another"),
-        ({"tensors": "../other.safetensors"}, "would not have written"),
+        ({"state": "../other"}, "would not have written"),
         ({"names": ["other"]}, "does not hold what"),
         ({"format": "x"}, "is not an innerworks progress"),
     ):
@@ -128,6 +173,6 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
         with pytest.raises(FileError, match=match):
             maximally_activating(model, text, at.neurons[0, 1], out=tmp_path / "kept")
     (tmp_path / "kept" / "progress.json").write_text(json.dumps(record))
-    (tmp_path / "kept" / record["tensors"]).write_bytes(b"1234567890")
+    (tmp_path / "kept" / record["state"] / "numbers.safetensors").write_bytes(b"1234567890")
     with pytest.raises(FileError, match="truncated or not safetensors"):
         maximally_activating(model, text, at.neurons[0, 1], out=tmp_path / "kept")

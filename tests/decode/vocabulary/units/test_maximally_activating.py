@@ -123,6 +123,17 @@ def check_quantiles(found, values, contexts, quantiles):
             np.testing.assert_allclose(found["sample_window"][line, draw], around, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("family", ["mamba", "jamba", "bloom", "gpt_oss", "qwen3_next"])
+def test_architectures_of_other_kinds_have_units_too(family):
+    model, text = tiny(family, torch.float32), corpus(random_ids(160), 8)
+    layer = model.layers_with("mixer_out")[0] if model.layers_with("mixer_out") else 0
+    sites = [at.mixer_out[layer] if model.layers_with("mixer_out") else at.attn_out[0], at.resid_post[-1]]
+    result = maximally_activating(model, text, sites, window=2)
+    for number, site in enumerate(sites):
+        values = every_activation(model, text.contexts(model), site, lambda v: v.norm(dim=-1))[:, 1:]
+        assert result.data["max"].values[number] == pytest.approx(values.max(), rel=1e-4), site
+
+
 def test_a_corpus_smaller_than_the_sample_gives_its_exact_quantiles():
     model, text = tiny("llama"), corpus(random_ids(200), 8)
     result = maximally_activating(model, text, at.neurons[0, 3], quantiles=(0.0, 0.5, 1.0), window=2)
