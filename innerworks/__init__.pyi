@@ -91,6 +91,7 @@ __version__: str
 # isort: split
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
+from innerworks.decode.vocabulary.spectroscopy.logit_spectroscopy import logit_spectroscopy
 from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
 from innerworks.decode.vocabulary.weights.effective_embedding import effective_embedding
 from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
@@ -127,6 +128,7 @@ __all__ += [
     "evaluate",
     "full_ov_circuit",
     "joint_ablation",
+    "logit_spectroscopy",
     "neuron_words",
     "path_patching",
     "qk_words",
