@@ -91,6 +91,7 @@ __version__: str
 # isort: split
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
+from innerworks.decode.vocabulary.backward.backward_lens import backward_lens
 from innerworks.decode.vocabulary.spectroscopy.logit_spectroscopy import logit_spectroscopy
 from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
 from innerworks.decode.vocabulary.weights.effective_embedding import effective_embedding
@@ -118,6 +119,7 @@ __all__ += [
     "activation_patching",
     "attention_knockout",
     "attribution_patching",
+    "backward_lens",
     "causal_tracing",
     "component_modelling",
     "composition",
