@@ -96,9 +96,11 @@ __version__: str
 # isort: split
 # The techniques, by python -m innerworks.registry.index:
 from innerworks.data.evaluate import evaluate
+from innerworks.decode.vocabulary.backward.backward_lens import backward_lens
 from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
 from innerworks.decode.vocabulary.patchscopes.patchscope import patchscope
 from innerworks.decode.vocabulary.patchscopes.self_interpretation import self_interpretation
+from innerworks.decode.vocabulary.spectroscopy.logit_spectroscopy import logit_spectroscopy
 from innerworks.decode.vocabulary.translators.attention_lens import fit_attention_lens
 from innerworks.decode.vocabulary.translators.lens_quality import lens_quality
 from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
@@ -129,6 +131,7 @@ __all__ += [
     "activation_patching",
     "attention_knockout",
     "attribution_patching",
+    "backward_lens",
     "causal_tracing",
     "component_modelling",
     "composition",
@@ -143,6 +146,7 @@ __all__ += [
     "joint_ablation",
     "lens_quality",
     "logit_lens",
+    "logit_spectroscopy",
     "maximally_activating",
     "neuron_words",
     "patchscope",

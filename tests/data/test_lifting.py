@@ -64,6 +64,17 @@ def ids_of(technique):
     return found
 
 
+@pytest.mark.parametrize("given", ["the cat sat", ["the cat sat", "the cat ate"], ["the cat sat", "the cat"]])
+def test_what_does_not_depend_on_the_prompts_has_no_examples(model, technique, given):
+    def of_weights(model: iw.Model, prompts: Prompts) -> Result:
+        """A number of each prompt, and numbers of the model."""
+        lengths = torch.tensor([float(len(row)) for row in prompts])
+        return Result(data={"length": labelled(lengths, ("example",)), "size": labelled([1.0, 2.0], ("direction",))})
+
+    size = technique(of_weights)(model, given).data["size"]
+    assert size.dims == ("direction",) and size.values.tolist() == [1.0, 2.0]
+
+
 def test_one_prompt_has_no_examples_and_its_tokens(model, ids_of):
     result = ids_of(model, "the cat sat")
     prompt = model.prompt("the cat sat")

@@ -42,7 +42,10 @@ def merged(parts: Sequence[Part], prompts: Sequence[Prompt], taken: Taken[Any]) 
     first = parts[0].result
     provenance = replace(first.provenance, prompt=taken.said)
     if taken.single:
-        data = {name: _labelled(array.isel(example=0, drop=True), prompts[0]) for name, array in first.data.items()}
+        data = {
+            name: _labelled(array.isel(example=0, drop=True, missing_dims="ignore"), prompts[0])
+            for name, array in first.data.items()
+        }
         tables = {name: _without(table, "example") for name, table in first.tables.items()}
         return replace(first, data=data, tables=tables, provenance=provenance)
     order = [row for part in parts for row in part.rows]

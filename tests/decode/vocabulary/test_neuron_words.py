@@ -72,6 +72,19 @@ def test_what_neurons_fire_for_is_what_the_model_itself_reads_of_a_token(family,
         torch.testing.assert_close(read.T.gather(1, tokens_listed), scores, rtol=0, atol=NORMS)
 
 
+def test_what_an_experts_neurons_fire_for_is_the_dense_product():
+    model = tiny("mixtral")
+    result = neuron_words(model, layer=1, neurons=(0, 3), expert=2, top=3)
+    embed, norm = model.weights.embed, model.weights.mlp_norm(1)
+    normed = embed / norm.scale(embed)[:, None]
+    for name, matrix in (("in", model.weights.neuron_in), ("gate", model.weights.gate)):
+        dense = (normed @ matrix(1, expert=2, folded=True)[:, [0, 3]]).T
+        found = result.data["token"].sel(vector=name, end="most").values
+        assert found.tolist() == dense.topk(3).indices.tolist()
+    other = neuron_words(model, layer=1, neurons=(0, 3), expert=1, top=3).data["score"].values
+    assert abs(other - result.data["score"].values).max() > 1e-3
+
+
 def planted(out=None, read=None):
     """A Llama one of whose neurons writes a token's direction, and reads another's embedding."""
     module = copy.deepcopy(families.module_of("llama", dtype=torch.float64))

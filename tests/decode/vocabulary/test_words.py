@@ -5,7 +5,7 @@ import torch
 from tiny_models import KINDS, tiny
 
 from innerworks.decode.vocabulary.words import found as words_found
-from innerworks.decode.vocabulary.words.found import words_of
+from innerworks.decode.vocabulary.words.found import by_chance, words_of
 from innerworks.decode.vocabulary.words.options import checked_vectors
 from innerworks.decode.vocabulary.words.sides import Embeddings, Logits
 from innerworks.errors import SiteError
@@ -53,6 +53,20 @@ def test_more_words_than_tokens_are_all_tokens():
     words = words_of(Logits(model), vectors_for(model), 10**6)
     assert words.tokens.shape == (5, 2, model.n_vocab)
     assert words.tokens[0, 0].tolist() == words.tokens[0, 1].flip(0).tolist()
+
+
+def test_chance_is_what_random_vectors_have():
+    """Of independent normal scores, the largest of n stands where the largest of n normal numbers does."""
+    model = tiny("llama")
+    generator = torch.Generator().manual_seed(5)
+    first = []
+    for _ in range(2000):
+        scores = torch.randn(model.n_vocab, generator=generator, dtype=torch.float64)
+        first.append((scores.max() - scores.mean()) / scores.std(correction=0))
+    mean, largest = (check.measured for check in by_chance(Logits(model), vectors_for(model)))
+    assert mean == pytest.approx(float(torch.stack(first).mean()), abs=0.25) and largest > mean
+    again = [check.measured for check in by_chance(Logits(model), vectors_for(model))]
+    assert again == [mean, largest]
 
 
 def test_a_vector_that_tells_no_tokens_apart_has_no_words():

@@ -25,9 +25,9 @@ __all__ = ["copying_scores"]
 
 @technique(
     title="Copying scores",
-    section="5.1.2",
+    section="4.3.2",
     question="Which heads raise the tokens that they attend to?",
-    references=("Elhage 2021", "Primer 5.1.2"),
+    references=("Elhage 2021", "Primer 4.3.2", "Primer 5.1.2"),
     cost=Cost(forwards=0),
 )
 def copying_scores(

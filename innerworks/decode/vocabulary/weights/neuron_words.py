@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 
-from innerworks.decode.vocabulary.words.found import Words, stacked, words_of
+from innerworks.decode.vocabulary.words.found import Words, by_chance, stacked, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one, checked_vectors
 from innerworks.decode.vocabulary.words.sides import Embeddings, Logits
 from innerworks.decode.vocabulary.words.tokens import refuse_edits
@@ -49,8 +49,8 @@ def neuron_words(
     `out` is w_out W_U: what a unit of activation adds to logits, up to the division by the final norm's denominator.
     `in` and `gate` are W_E w_in and W_E w_gate, each token divided by the denominator that the MLP's norm has for it
     alone: what the neuron reads of a token with nothing else in the stream, less its bias. `standing` is how far the
-    first token is from the mean of all tokens, in standard deviations: of random vectors, the first of 50,000 tokens
-    stands at about 4. Named neurons are shown in the order given. With `direction` those come first among whose tokens
+    first token is from the mean of all tokens, in standard deviations; the checks say where that of random vectors
+    stands. Named neurons are shown in the order given. With `direction` those come first among whose tokens
     the given one stands out most, raised or lowered, or whose writes have the largest cosine with the given vector
     (`along`); with neither, those whose promoted tokens stand out most. `cosine` is between what a neuron reads and
     writes: near -1 it takes out what it finds. Geva et al. 2021, 2022; Dar et al. 2023.
@@ -144,6 +144,7 @@ def _result(
     silent = sum(int((one.deviation <= 0).sum()) for one in found.values())
     checks = [
         Check("largest standing of promoted tokens", float(found["out"].standing.abs().max()), note="deviations"),
+        *by_chance(Logits(model), vectors["out"]),
         Check("vectors that tell no tokens apart", silent, note="they have no words"),
     ]
     title = f"Neurons of layer {layer % model.n_layers} in words"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 
 from innerworks.decode.vocabulary.weights.taken_apart import Apart, Matrix, apart
-from innerworks.decode.vocabulary.words.found import Words, arrays, words_of
+from innerworks.decode.vocabulary.words.found import Words, arrays, by_chance, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one
 from innerworks.decode.vocabulary.words.tokens import refuse_edits
 from innerworks.errors import SiteError
@@ -54,8 +54,8 @@ def singular_words(
     is given, read and written. Millidge & Black 2022; Merullo et al. 2024.
 
     What misleads: singular vectors are orthogonal, and features need not be. Where singular values are close, any
-    mixture of their directions is as good. The first direction of a trained matrix is often what all tokens share. Of
-    random vectors, the first token stands at about 4 deviations: look at `standing`.
+    mixture of their directions is as good. The first direction of a trained matrix is often what all tokens share.
+    Five words of a random vector look like a theme too: compare `standing` with the checks' by chance.
     """
     refuse_edits(model)
     at_least_one(directions=directions, top=top)
@@ -86,6 +86,7 @@ def singular_words(
         Check(f"share of the squared norm in {cut} directions", float(kept[cut - 1])),
         Check(f"error of the matrix cut to {cut}", float((1 - kept[cut - 1]).clamp(min=0).sqrt()), note="of its norm"),
         Check("directions that keep 90 %", int((kept < 0.9).sum()) + 1, note=f"of {there} that are not 0"),
+        *_chance(found),
     ]
     views = {
         "directions": View.table(table, title=f"Directions of {found.name}"),
@@ -93,6 +94,14 @@ def singular_words(
     }
     title = f"Singular directions of {found.name} in words"
     return Result(data=data, tables={"directions": table}, views=views, checks=checks, title=title)
+
+
+def _chance(found: Apart) -> list[Check]:
+    """Where random vectors stand on the side whose words decide the sign."""
+    for side, vectors in ((found.writes, found.svd.Vh), (found.reads, found.svd.U.T)):
+        if side is not None and not isinstance(side, str):
+            return by_chance(side, vectors)
+    return []
 
 
 def _sides(model: Model, found: Apart, count: int, top: int) -> tuple[dict[str, Any], dict[str, Words]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from innerworks.model.model import Model
 
-__all__ = ["Apart", "Matrix", "apart", "gram_of_readout"]
+__all__ = ["Apart", "Matrix", "apart", "gram_of_embedding", "gram_of_readout"]
 
 Matrix = Literal[
     "ov", "qk", "q", "k", "v", "o", "neuron_in", "gate", "neuron_out", "router", "embed", "unembed"
@@ -85,7 +85,7 @@ def _check(model: Model, matrix: str, layer: int | None, head: int | None, exper
 
 def _of_tokens(model: Model, matrix: str, effective: bool) -> Apart:
     """Through d × d, and the side of the tokens never formed: only what takes part in the stream is given."""
-    gram = gram_of_readout(model) if matrix == "unembed" else _gram(_embedding_rows(model))
+    gram = gram_of_readout(model) if matrix == "unembed" else gram_of_embedding(model)
     squares, vectors = torch.linalg.eigh(gram)
     values = squares.flip(0).clamp(min=0).sqrt()
     stream = vectors.flip(1).to(at_least_float32(model.weights.unembed[:, :1]))
@@ -100,6 +100,11 @@ def gram_of_readout(model: Model) -> Tensor:
     folded = model.weights.into_readout(identity)
     chunks = (unembed[:, start : start + _CHUNK].T for start in range(0, unembed.shape[1], _CHUNK))
     return folded @ _gram(chunks) @ folded.T
+
+
+def gram_of_embedding(model: Model) -> Tensor:
+    """W_Eᵀ W_E [d, d] in float64."""
+    return _gram(_embedding_rows(model))
 
 
 def _embedding_rows(model: Model) -> Iterator[Tensor]:

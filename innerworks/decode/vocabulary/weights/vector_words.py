@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from innerworks.decode.vocabulary.words.found import Words, stacked, words_of
+from innerworks.decode.vocabulary.words.found import Words, by_chance, stacked, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one, named_vectors
 from innerworks.decode.vocabulary.words.sides import Embeddings, Logits, Side
 from innerworks.decode.vocabulary.words.tokens import refuse_edits
@@ -60,6 +60,8 @@ def vector_words(
         columns[f"{name}: standing"] = words.standing[:, 0].tolist()
     shown = Table(columns)
     strongest = float(found["promotes"].standing.abs().max())
-    check = Check("largest standing of promoted tokens", strongest, note="deviations; random vectors stand at about 4")
+    check = Check("largest standing of promoted tokens", strongest, note="deviations")
     view = View.table(shown, title="Vectors in words")
-    return Result(data=data, tables={"vectors": shown}, views={"vectors": view}, checks=[check])
+    return Result(
+        data=data, tables={"vectors": shown}, views={"vectors": view}, checks=[check, *by_chance(Logits(model), rows)]
+    )

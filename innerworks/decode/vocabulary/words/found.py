@@ -10,7 +10,7 @@ import torch
 
 from innerworks.decode.vocabulary.lenses.distributions import largest
 from innerworks.decode.vocabulary.words.tokens import texts
-from innerworks.results import labelled
+from innerworks.results import Check, labelled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from innerworks.decode.vocabulary.words.sides import Side
     from innerworks.model.model import Model
 
-__all__ = ["ENDS", "Words", "arrays", "stacked", "words_of"]
+__all__ = ["ENDS", "Words", "arrays", "by_chance", "stacked", "words_of"]
 
 ENDS = ("most", "least")
 _NUMBERS_AT_ONCE = 2**22
 _TOKENS_AT_ONCE = 4096
+_RANDOM = 64
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,17 @@ def _better(old: tuple[Tensor, Tensor] | None, scores: Tensor, start: int, count
         values, places = torch.cat([old[0], values], 1), torch.cat([old[1], places], 1)
     order = values.sort(dim=1, descending=True, stable=True).indices[:, :count]
     return values.gather(1, order), places.gather(1, order)
+
+
+def by_chance(side: Side, like: Tensor) -> list[Check]:
+    """Where the first words of random vectors stand, of the same width as `like`, with a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.randn(_RANDOM, like.shape[-1], generator=generator, dtype=torch.float64).to(like)
+    first = words_of(side, vectors, 1).standing[:, 0]
+    return [
+        Check("standing by chance", float(first.mean()), note=f"of the first words of {_RANDOM} random vectors"),
+        Check("largest standing by chance", float(first.max()), note="of the same"),
+    ]
 
 
 def arrays(words: Words, dim: str, names: Sequence[Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Logit spectroscopy: the stream by how loudly its directions speak to logits."""

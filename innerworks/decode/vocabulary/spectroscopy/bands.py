@@ -1,0 +1,64 @@
+"""Bands: the stream's directions by the singular values of the unembedding (or the embedding), loudest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from innerworks.decode.vocabulary.weights.taken_apart import gram_of_embedding, gram_of_readout
+from innerworks.errors import SiteError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from innerworks.model.model import Model
+
+__all__ = ["Bands", "Table", "bands_of"]
+
+Table = Literal["unembed", "embed"]
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Singular vectors on the stream's side, [direction, d], with their values, cut into bands of nearly equal size."""
+
+    values: Tensor
+    vectors: Tensor
+    edges: tuple[int, ...]
+    """Where each band begins, and the end of the last."""
+
+    def __len__(self) -> int:
+        return len(self.edges) - 1
+
+    def rows(self, band: int) -> Tensor:
+        """The directions of a band."""
+        return self.vectors[self.edges[band] : self.edges[band + 1]]
+
+    def rest(self, band: int) -> Tensor:
+        """The directions of all other bands."""
+        return torch.cat([self.vectors[: self.edges[band]], self.vectors[self.edges[band + 1] :]])
+
+    def energy(self, stream: Tensor) -> Tensor:
+        """The share of each band in the squared length of vectors [..., d], [..., band]."""
+        squares = (stream @ self.vectors.to(stream).T).square()
+        parts = [squares[..., a:b].sum(-1) for a, b in zip(self.edges, self.edges[1:], strict=False)]
+        return torch.stack(parts, -1) / squares.sum(-1, keepdim=True)
+
+    def off(self) -> float:
+        """By how much the bands' projectors miss the identity, added up."""
+        total = sum(
+            (self.rows(band).T @ self.rows(band) for band in range(len(self))), torch.zeros(()).to(self.vectors)
+        )
+        return float((total - torch.eye(len(self.vectors)).to(total)).abs().max())
+
+
+def bands_of(model: Model, table: str, bands: int) -> Bands:
+    """The bands of the unembedding, with the final norm folded in, or of the embedding."""
+    if not 1 < bands <= model.d_model:
+        raise SiteError(f"bands={bands}: the stream's {model.d_model} directions make 2 to {model.d_model} bands.")
+    squares, vectors = torch.linalg.eigh(gram_of_readout(model) if table == "unembed" else gram_of_embedding(model))
+    edges = tuple(round(band * model.d_model / bands) for band in range(bands + 1))
+    dtype = torch.promote_types(model.weights.unembed.dtype, torch.float32)
+    return Bands(squares.flip(0).clamp(min=0).sqrt().to(dtype), vectors.flip(1).T.contiguous().to(dtype), edges)
