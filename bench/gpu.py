@@ -21,7 +21,7 @@ from bench.field.timings import timed
 from bench.field.tool import Tool
 from bench.markers import RESULTS, put
 
-SHORT = tuple(row for row in ROWS if row != "attention_to_first")
+SHORT = tuple(row for row in ROWS if row not in ("stream_of_two_layers", "attention_to_first"))
 NO_DEVICE = "not measured: no CUDA device"
 
 

@@ -32,9 +32,9 @@ class Setting:
     attention: str
     rows: tuple[str, ...]
     length: int = 16
-    prompts: int = 1
     dtype: str = "float32"
     device: str = "cpu"
+    prompts: int = 1
 
     @property
     def key(self) -> str:

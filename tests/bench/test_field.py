@@ -141,7 +141,7 @@ def test_a_peer_that_cannot_be_installed_is_not_measured_and_the_table_says_why(
 def test_peers_are_measured_on_the_torch_and_transformers_of_this_repository() -> None:
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     files = sorted((ROOT / "bench" / "peers").glob("*.txt"))
-    assert [path.stem for path in files] == ["nnsight", "pyvene", "transformer_lens"]
+    assert [path.stem for path in files] == ["nnsight", "pyvene", "transformer_lens", "tuned_lens"]
     for path in files:
         lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
         # No build of torch is named, so that a machine with a GPU gets one that can use it.
