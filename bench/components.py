@@ -81,7 +81,7 @@ def sweeps(pairs: int) -> Iterator[Row]:
         for kind, places in kinds.items():
             site = getattr(at, kind)[:]
             call = partial(iw.activation_patching, model, given, site, metric=METRIC, progress=False)
-            found = ratio(call, plain, pairs=3, divide=places, warm=False)
+            found = ratio(call, plain, pairs=2, divide=places, warm=False)
             what = f"activation patching of {kind}, {places} places, per place"
             yield shown(what, f"{name}, {EXAMPLES}x{LENGTH}", found, "<= 0.22")
 

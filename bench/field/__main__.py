@@ -15,7 +15,7 @@ from bench.documented import HEADINGS
 from bench.field import report
 from bench.field.child import PARTS
 from bench.field.environments import ROOT, NoEnvironment, ensure, python_of
-from bench.field.settings import FIELD, SMOLLM2, folder_of
+from bench.field.settings import FIELD, ROWS, SMOLLM2, folder_of
 from bench.markers import RESULTS, put
 
 OUT = ROOT / "bench" / "out" / "field"
@@ -29,6 +29,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="these parts; others stay as they are")
     parser.add_argument("--pairs", type=int, default=7, help="how many pairs a ratio is the median of")
     parser.add_argument("--seconds", type=float, default=15.0, help="after which three pairs are enough")
+    parser.add_argument(
+        "--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS), help="of the timings, only these"
+    )
     parser.add_argument("--tables", action="store_true", help="measure nothing, make the tables")
     parser.add_argument(
         "--documented", action="store_true", help="run what docs/coming-from.md says of the peers instead"
@@ -93,6 +96,7 @@ def main() -> None:
             if setting.shape != SMOLLM2:
                 folder_of(setting.shape)
         command = ["--parts", *options.parts, "--pairs", str(options.pairs), "--seconds", str(options.seconds)]
+        command += ["--rows", *options.rows]
         failed = measure(list(options.only), [*command, "--smollm2", str(smollm2_folder())], OUT)
     write(options.page, failed)
     for name, reason in failed.items():

@@ -15,9 +15,11 @@ import platform
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.field.settings import ROWS
 from bench.field.tool import Tool
 
 PARTS = ("timings", "numbers", "traps", "starts", "memory")
@@ -66,6 +68,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=15.0, help="after which three pairs are enough")
+    parser.add_argument(
+        "--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS), help="of the timings, only these"
+    )
     parser.add_argument("--smollm2", type=Path, help="the folder of the bundled model")
     parser.add_argument("--suite", choices=("field", "gpu"), default="field")
     parser.add_argument("--first-answer", action="store_true")
@@ -101,8 +106,7 @@ def main(make: type[Tool], argv: Sequence[str] | None = None) -> None:
 def _measure(make: type[Tool], options: argparse.Namespace) -> None:
     from bench.field.numbers import differences
     from bench.field.processes import peaks, starts
-    from bench.field.settings import FIELD, MEMORY
-    from bench.field.timings import timed
+    from bench.field.settings import MEMORY
     from bench.field.traps import tried
 
     record = Record(options.out, make)
@@ -119,10 +123,22 @@ def _measure(make: type[Tool], options: argparse.Namespace) -> None:
     if "memory" in options.parts:
         record.put("memory", {setting.key: peaks(make, setting) for setting in MEMORY})
     if "timings" in options.parts:
-        entries: list[Any] = []
-        for setting in FIELD:
-            for entry in timed(make, setting, options.pairs, options.seconds, options.smollm2):
-                entries.append(entry)
-                print(make.title, entry["setting"], entry["row"], entry.get("cpu", entry.get("unmeasured")))
-                record.put("timings", entries)
+        _time(make, record, options)
     return None
+
+
+def _time(make: type[Tool], record: Record, options: argparse.Namespace) -> None:
+    """Measure the rows that are asked for; of the others what is known stays."""
+    from bench.field.settings import FIELD
+    from bench.field.timings import timed
+
+    known = {(entry["setting"], entry["row"]): entry for entry in record.data.get("timings", [])}
+    for setting in FIELD:
+        rows = tuple(row for row in setting.rows if row in options.rows)
+        if not rows:
+            continue
+        for entry in timed(make, replace(setting, rows=rows), options.pairs, options.seconds, options.smollm2):
+            known[entry["setting"], entry["row"]] = entry
+            print(make.title, entry["setting"], entry["row"], entry.get("cpu", entry.get("unmeasured")))
+            order = [(one.key, row) for one in FIELD for row in one.rows]
+            record.put("timings", [known[place] for place in order if place in known])

@@ -89,7 +89,7 @@ STANDARD = tuple(row for row in ROWS if row not in ("residual_sweep", "stream_of
 FIELD = (
     *(Setting(shape, "eager", STANDARD) for shape in ("GPT-2-small shape", "Llama shape")),
     *(Setting(shape, "sdpa", UNDER_SDPA) for shape in ("GPT-2-small shape", "Llama shape")),
-    Setting("Llama shape", "eager", OVER_A_TASK, prompts=32),
+    Setting("Llama shape", "eager", OVER_A_TASK, prompts=8),
     Setting(SMOLLM2, "eager", ("residual_sweep",), length=14),
 )
 """The settings of `make bench-field`."""
