@@ -9,7 +9,7 @@ from innerworks.model.batch import Batch
 from innerworks.model.engine.positions import metric_columns
 from innerworks.model.estimate.dry import Dry
 from innerworks.model.estimate.result import Estimate
-from innerworks.model.sweep.plan import Limits, batch_limit, chosen_plan, chunks, limits_for, packing, row_bytes
+from innerworks.model.sweep.plan import Limits, Probes, batch_limit, chosen_plan, chunks, limits_for, packing, row_bytes
 from innerworks.model.sweep.variants import Variant, comes_too_late, prepare
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class _Counted:
         self.tokens = 0
         self.depth = 0.0
         self.largest = 0
+        self.probes = Probes()
 
     def add(self, tokens: Sequence[int], begins: Sequence[int]) -> None:
         """One forward of parts with so many tokens each, which begin at these blocks."""
@@ -96,7 +97,7 @@ def _batched(
     width = batch.width * len(batch)
     limit = batch_limit(model, batch, bound, limits)
     for chunk in chunks(left, lambda v: v.begin, lambda _: width, limit):
-        begins = [v.begin for v in [*chunk, chunk[0]]]
+        begins = [v.begin for v in [*chunk, *chunk[: counted.probes.due(len(chunk))]]]
         counted.add([width] * len(begins), begins)
 
 
@@ -110,5 +111,6 @@ def _packed(counted: _Counted, batch: Batch, row: int, suffixes: Sequence[Suffix
     counted.depth += batch.lengths[row]
     for chunk in chunks(todo, lambda s: s.variant.begin, lambda s: end - s.first, limits.tokens):
         tokens = [end - s.first for s in chunk]
-        counted.add([*tokens, max(tokens)], [s.variant.begin for s in [*chunk, chunk[0]]])
+        probe = counted.probes.due(len(chunk))
+        counted.add([*tokens, *[max(tokens)] * probe], [s.variant.begin for s in [*chunk, *chunk[:probe]]])
     return len(todo)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Limits",
+    "Probes",
     "batch_limit",
     "chosen_plan",
     "chunks",
@@ -45,6 +46,22 @@ class Limits:
             return False
         self.tokens //= 2
         self.bytes //= 2
+        return True
+
+
+@dataclass
+class Probes:
+    """Which forwards have a row without edits: the first, and then one for every few variants: it costs as much."""
+
+    since: int = 8
+    every: int = 8
+
+    def due(self, variants: int) -> bool:
+        """Whether such a row goes with the next variants."""
+        self.since += variants
+        if self.since < self.every:
+            return False
+        self.since = 0
         return True
 
 

@@ -16,6 +16,7 @@ from innerworks.model.sweep.batched import run_batched
 from innerworks.model.sweep.packed import Suffix, run_packed
 from innerworks.model.sweep.plan import (
     Limits,
+    Probes,
     batch_limit,
     chosen_plan,
     chunks,
@@ -77,10 +78,6 @@ def sweep(
         return work.run(str(metric), resume)
 
 
-_PROBE_EVERY = 8
-"""How many variants a row without edits may come with: it costs as much as one of them."""
-
-
 @dataclass
 class _Work:
     """One sweep under way."""
@@ -99,9 +96,8 @@ class _Work:
     plans: dict[str, int] = field(default_factory=dict)
     spread: float = 0.0
     probing: bool = True
-    """Whether a row without edits rides along, in every forward that is large enough for it to cost little."""
-    unprobed: int = _PROBE_EVERY
-    """How many variants have run since one did."""
+    """Whether rows without edits ride along."""
+    probes: Probes = field(default_factory=Probes)
 
     def __post_init__(self) -> None:
         self.ties = Ties(self.model.anatomy)
@@ -213,7 +209,7 @@ class _Work:
             limit = batch_limit(self.model, self.batch, self.bound, self.limits)
             chunk = chunks(todo, lambda v: v.begin, lambda _: width, limit)[0]
             self._check_cancel()
-            probe = [Variant("", (), chunk[0].begin)] if self._is_probe_due(len(chunk)) else []
+            probe = [Variant("", (), chunk[0].begin)] if self.probing and self.probes.due(len(chunk)) else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_batched(  # type: ignore[misc]
                     self.model, self.batch, [*chunk, *probe], self.bound, baseline.streams, self.ties
@@ -256,7 +252,7 @@ class _Work:
             chunk = chunks(todo, lambda s: s.variant.begin, lambda s: end - s.first, self.limits.tokens)[0]
             self._check_cancel()
             longest = min(s.first for s in chunk)
-            due = self._is_probe_due(len(chunk))
+            due = self.probing and self.probes.due(len(chunk))
             probe = [Suffix(Variant("", (), chunk[0].variant.begin), longest)] if due else []
             values = self._within_memory(
                 lambda chunk=chunk, probe=probe: run_packed(  # type: ignore[misc]
@@ -276,14 +272,6 @@ class _Work:
             if len(self.batch) == 1:
                 self.done.update({s.variant.key: parts[s.variant.key][0][None] for s in chunk})
                 self.tick(len(self.done))
-
-    def _is_probe_due(self, variants: int) -> bool:
-        """Whether a row without edits goes with the next variants: at once, and then with every few of them."""
-        self.unprobed += variants
-        if not self.probing or self.unprobed < _PROBE_EVERY:
-            return False
-        self.unprobed = 0
-        return True
 
     # -- bookkeeping --------------------------------------------------------------------------------------------
 
