@@ -57,10 +57,26 @@ def mean_intervals(values: Any, confidence: float, seed: int, weights: Any = Non
         with np.errstate(invalid="ignore", divide="ignore"):
             means = times @ np.where(there[:, columns], flat[:, columns], 0.0) / total
         # A draw may hold no example that has a value here; nanquantile goes column by column, so only where needed.
-        quantile = np.nanquantile if np.isnan(means).any() else np.quantile
-        low[columns], high[columns] = quantile(means, edges, axis=0)
+        if np.isnan(means).any():
+            low[columns], high[columns] = np.nanquantile(means, edges, axis=0)
+        else:
+            low[columns], high[columns] = _quantiles(means, edges)
     shape = np.shape(values)[1:]
     return low.reshape(shape), high.reshape(shape)
+
+
+def _quantiles(draws: Any, edges: list[float]) -> list[Any]:
+    """`np.quantile(draws, edges, axis=0)`, several times faster: rows that lie together are sorted whole."""
+    ordered = np.ascontiguousarray(draws.T)
+    ordered.sort(axis=1)
+    found = []
+    for edge in edges:
+        place = edge * (len(draws) - 1)
+        below = int(place)
+        above = min(below + 1, len(draws) - 1)
+        step = ordered[:, above] - ordered[:, below]
+        found.append(ordered[:, below] + step * (place - below))
+    return found
 
 
 def _with_weights(values: Any, weights: Any) -> tuple[Any, Any]:

@@ -301,3 +301,14 @@ def test_pairs_that_go_the_wrong_way_are_told_of(model, technique):
     result = technique(between)(model, [model.pair(*row) for row in rows])
     [check] = [one for one in result.checks if "higher after the clean prompt" in one.name]
     assert (check.measured, check.verdict) == (pytest.approx(2 / 3), "fail")
+
+
+@pytest.mark.parametrize("draws, columns", [(2000, 50), (7, 3), (2, 1)])
+def test_quantiles_of_many_columns_are_numpys(draws, columns):
+    from innerworks.data.intervals import _quantiles
+
+    values = np.random.default_rng(draws).normal(size=(draws, columns))
+    values[:, 0] = 1.5
+    for edges in ([0.025, 0.975], [0.0, 1.0], [0.5, 0.9]):
+        found, expected = _quantiles(values, edges), np.quantile(values, edges, axis=0)
+        assert np.stack(found) == pytest.approx(expected, rel=1e-14, abs=1e-15)
