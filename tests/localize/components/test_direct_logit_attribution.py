@@ -15,6 +15,7 @@ from innerworks.localize.components.direct.direct_logit_attribution import direc
 EXACT = 1e-6
 """Most families' norms divide in float32, also in a float64 model; effects here are about 1."""
 IDS = families.ids(1, 9)[0].tolist()
+EVERY = sorted({*families.FAMILIES, *families.HYBRIDS})
 
 
 def attributed(family, prompt=None, **options):
@@ -41,6 +42,28 @@ def test_every_check_holds(family):
     named = {check.name: check for check in result.checks}
     assert any("components sum" in name for name in named)
     assert all(check.measured < EXACT for name, check in named.items() if "soft cap takes" not in name), result.checks
+
+
+@pytest.mark.each_family
+@pytest.mark.parametrize("family", EVERY)
+def test_the_parts_sum_to_the_models_own_logit_on_every_family(family):
+    """By the test's own arithmetic: components against the plain model's logits, heads and experts against theirs."""
+    module = families.module_of(family)
+    model = iw.load(module)
+    if model.family.no_sum is not None:
+        with pytest.raises(AnatomyError, match="no sum over components"):
+            direct_logit_attribution(model, IDS, target=TARGET, foil=FOIL)
+        return
+    result = direct_logit_attribution(model, IDS, target=TARGET, foil=FOIL, neurons=3)
+    assert not result.failed, result.failed
+    with torch.no_grad():
+        logits = module(torch.tensor([IDS]), use_cache=False).logits[0, -1].double()
+    cap = model.weights.logit_softcap
+    logits = logits if cap is None else torch.atanh(logits / cap) * cap
+    effects = result.data["component"]
+    exact = 1e-5 * float(abs(effects).sum()) if cap is None else 1e-3
+    assert float(effects.sum()) == pytest.approx(float(logits[TARGET] - logits[FOIL]), abs=exact)
+    assert float(abs(effects).max()) > 100 * exact, "there is something to sum"
 
 
 @pytest.mark.parametrize("family", KINDS)

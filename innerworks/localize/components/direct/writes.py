@@ -57,9 +57,10 @@ def edited_layers(model: Model) -> list[int]:
 
 
 def _as_made(model: Model, layers: list[int], whole: str) -> list[int]:
-    """The layers in which no standing edit changes what parts add together, so that each adds what it makes."""
+    """The layers in which parts add what they make: together it goes to the stream, and no standing edit changes it."""
     edited = {edit.site.layer for edit in model.resolved(()) if edit.site.name == whole}
-    return [layer for layer in layers if layer not in edited]
+    adding = set(model.layers_with(whole)) - edited
+    return [layer for layer in layers if layer in adding]
 
 
 def head_layers(model: Model) -> list[int]:
