@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from innerworks.decode.vocabulary.lenses.reading import Place
     from innerworks.model.model import Model
 
-__all__ = ["lens_arrays", "words_of"]
+__all__ = ["lens_arrays", "as_texts"]
 
 
 def lens_arrays(
@@ -31,7 +31,7 @@ def lens_arrays(
         coords["chosen"] = list(columns)
     data = {}
     for name, values in found.items():
-        array: Any = words_of(model, values) if name == "top_token" else values.double()
+        array: Any = as_texts(model, values) if name == "top_token" else values.double()
         if name in ("top_token", "top_prob") and listed == 0:
             continue
         data[name] = labelled(array, [*dims, "top"][: array.ndim], coords=coords)
@@ -43,7 +43,7 @@ def lens_arrays(
     return data
 
 
-def words_of(model: Model, ids: Tensor) -> Any:
+def as_texts(model: Model, ids: Tensor) -> Any:
     """Token ids as texts, in an array of the same shape."""
     known, where = torch.unique(ids, return_inverse=True)
     if model.tokenizer is None:

@@ -48,30 +48,38 @@ def read_places(
     flat_targets = None if targets is None else targets.flatten(0, 1)
     filled: dict[str, Tensor] = {}
     flat = [one.states.reshape(rows * width, -1) for one in places]
-    scales = [None if one.scale is None else one.scale.reshape(-1) for one in places]
     last = final.reshape(rows * width, -1)
     with torch.no_grad():
         for chunk in chunks(rows * width, model.n_vocab):
+            count = len(last[chunk])
             ending = model.weights.logits(last[chunk]) if wanted.spread else None
-            own = None if flat_targets is None else flat_targets[chunk]
-            for number, place in enumerate(places):
-                logits = _logits(model, place, flat[number][chunk], scales[number], chunk)
-                for name, value in statistics(logits, wanted, ending, own).items():
+            for some in chunks(len(places), model.n_vocab * count):
+                together = torch.cat([_read(places[one], flat[one][chunk]) for one in range(len(places))[some]])
+                logits = _logits(model, places[some], together, chunk)
+                repeats = len(logits) // count
+                own = None if flat_targets is None else flat_targets[chunk].repeat(repeats, 1)
+                against = None if ending is None else ending.repeat(repeats, 1)
+                for name, value in statistics(logits, wanted, against, own).items():
                     if name not in filled:
                         shape = (len(places), rows * width, *value.shape[1:])
                         filled[name] = value.new_empty(shape, device="cpu")
-                    filled[name][number, chunk] = value.cpu()
+                    filled[name][some, chunk] = value.reshape(repeats, count, *value.shape[1:]).cpu()
     return {
         name: value.reshape(len(places), rows, width, *value.shape[2:]).transpose(0, 1)
         for name, value in filled.items()
     }
 
 
-def _logits(model: Model, place: Place, states: Tensor, scale: Tensor | None, chunk: slice) -> Tensor:
+def _read(place: Place, states: Tensor) -> Tensor:
+    """Some of a place's states [token, n], as those of the last layer [token, d]."""
+    return states if place.translate is None else place.translate(states)
+
+
+def _logits(model: Model, places: Sequence[Place], states: Tensor, chunk: slice) -> Tensor:
+    """The logits of several places' states, one place behind the other; all are normed in one way."""
     weights = model.weights
-    if place.translate is not None:
-        states = place.translate(states)
-    if scale is None:
+    if places[0].scale is None:
         return weights.logits(states)
-    read = weights.into_readout(states) / scale[chunk, None]
+    scale = torch.cat([one.scale.flatten()[chunk] for one in places if one.scale is not None])
+    read = weights.into_readout(states) / scale[:, None]
     return read.to(weights.unembed.dtype) @ weights.unembed

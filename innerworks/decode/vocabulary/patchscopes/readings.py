@@ -12,6 +12,7 @@ from torch import Tensor
 
 from innerworks.decode.vocabulary.patchscopes.next_tokens import NextTokens, next_tokens
 from innerworks.decode.vocabulary.patchscopes.rows import Rows
+from innerworks.decode.vocabulary.words.tokens import texts
 from innerworks.errors import SiteError
 from innerworks.model.engine.progress import Progress, watched
 from innerworks.model.sites import Site
@@ -199,9 +200,7 @@ def _unpatched_table(grid: Grid, tokens: Tensor, new_tokens: int) -> Table:
 
 def token_texts(model: Model, ids: Tensor) -> list[str]:
     """For each row of ids its tokens in one text; their ids where there is no tokenizer."""
-    if model.tokenizer is None:
-        return [" ".join(map(str, row)) for row in ids.tolist()]
-    return [" ".join(repr(model.tokenizer.decode([one])) for one in row) for row in ids.tolist()]
+    return [" ".join(texts(model, row)) for row in ids.tolist()]
 
 
 def _decoded(model: Model, ids: list[int]) -> str:
