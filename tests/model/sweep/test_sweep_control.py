@@ -169,3 +169,16 @@ def test_the_function_and_the_method_are_one(model, variants):
         sweep_function(model, ids(seed=2), variants, METRIC).stacked(),
         model.sweep(ids(seed=2), variants, METRIC).stacked(),
     )
+
+
+def test_a_row_without_edits_goes_with_the_first_forward_and_then_with_every_eighth_variant(model):
+    """Told by the tokens that ran: with one variant a forward, forwards 1, 9 and 17 of these are two rows wide."""
+    prompt = ids(seed=2)
+    width = prompt.shape[1]
+    variants = {scale: [edit.scale(at.z[0], 1 + scale)] for scale in range(1, 18)}
+    swept = model.sweep(prompt, variants, METRIC, plan="batched", max_tokens=width)
+    baseline = 1
+    assert swept.tokens == (baseline + len(variants) + 3) * width
+    assert swept.forwards == baseline + len(variants)
+    many = model.sweep(prompt, variants, METRIC, plan="batched", max_tokens=9 * width)
+    assert many.tokens == (baseline + len(variants) + 2) * width, "two forwards of nine and eight, each with a row"
