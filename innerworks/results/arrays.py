@@ -62,10 +62,12 @@ def labelled(
     coords: Mapping[str, Sequence[Any] | AnyArray] | None = None,
     tokens: Sequence[str] | None = None,
     token_dim: str = "position",
+    beside: Mapping[str, tuple[str, Any]] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> xarray.DataArray:
     """A labelled array. Token texts become a coordinate `token` along `token_dim` that is not an index.
 
+    `beside` are other labels that are no index, each with the dimension that it stands along.
     A prompt may hold the same token twice, so positions are told apart by number and only described by text.
     """
     import xarray
@@ -76,6 +78,7 @@ def labelled(
             f"values of shape {array.shape} have {array.ndim} dimensions; {len(dims)} named: {list(dims)}"
         )
     all_coords: dict[str, Any] = {name: (name, to_numpy(labels)) for name, labels in (coords or {}).items()}
+    all_coords |= beside or {}
     if tokens is not None:
         if token_dim not in dims:
             raise InnerworksError(f"tokens describe the dimension {token_dim!r}; the array has {list(dims)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from innerworks.results.numbers import bytes_in_words, short_number
@@ -44,17 +45,23 @@ class Cost:
 
 def library_versions() -> dict[str, str]:
     """Versions of what a number depends on, read from package metadata so that nothing is imported."""
-    from importlib import metadata
-
     versions = {"python": ".".join(map(str, sys.version_info[:3]))}
     for package in ("innerworks", "torch", "transformers", "numpy"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            loaded = getattr(sys.modules.get(package), "__version__", None)
-            if loaded is not None:
-                versions[package] = str(loaded)
+        version = _installed(package) or getattr(sys.modules.get(package), "__version__", None)
+        if version is not None:
+            versions[package] = str(version)
     return versions
+
+
+@cache
+def _installed(package: str) -> str | None:
+    """The version in a package's metadata; reading it takes a millisecond, and every result asks."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _now() -> str:

@@ -141,14 +141,30 @@ def test_positions_that_are_named_are_read_alone():
     assert float(last["decided"]) == float(every["decided"][-1])
 
 
-def test_a_few_logits_at_a_time_give_the_same(monkeypatch):
+@pytest.mark.parametrize("at_once, near", [(1, 1), (2, 7), (5, 3), (12, 1), (12, 4), (40, 3), (40, 11), (1000, 9)])
+@pytest.mark.parametrize("options", [{}, {"target": 5}, {"norm": "final"}, {"target": 5, "spread": False}], ids=str)
+def test_a_few_logits_at_a_time_give_the_same(monkeypatch, at_once, near, options):
+    """In whatever pieces the distributions of four places are made, and go through the passes."""
     model, rows = tiny("llama"), families.ids(3, 9).tolist()
-    whole = logit_lens(model, rows).data
-    monkeypatch.setattr(distributions, "_NUMBERS_AT_ONCE", 5 * model.n_vocab)
-    pieces = logit_lens(model, rows).data
-    for name in ("rank", "kl", "entropy", "top_prob", "decided"):
-        assert pieces[name].values == pytest.approx(whole[name].values, abs=1e-10), name
-    assert (pieces["top_token"] == whole["top_token"]).all()
+    whole = logit_lens(model, rows, **options).data
+    monkeypatch.setattr(distributions, "_NUMBERS_AT_ONCE", at_once * model.n_vocab)
+    monkeypatch.setattr(distributions, "_NUMBERS_NEAR", near * model.n_vocab)
+    pieces = logit_lens(model, rows, **options)
+    assert not pieces.failed, pieces.failed
+    assert set(pieces.data) == set(whole)
+    for name in set(whole) - {"top_token"}:
+        assert pieces.data[name].values == pytest.approx(whole[name].values, abs=1e-10, nan_ok=True), name
+    assert (pieces.data["top_token"] == whole["top_token"]).all()
+
+
+def test_the_last_states_are_made_into_logits_once():
+    """For what they say, for what others are compared with, and for the check: one row of each matrix product."""
+    model = tiny("llama")
+    made, head = [], model.module.get_output_embeddings()
+    hook = head.register_forward_hook(lambda _, given, __: made.append(given[0].shape[:-1].numel()))
+    logit_lens(model, IDS, at.resid_post[:] @ -1)
+    hook.remove()
+    assert made == [1, model.n_layers], "the model's own logits, and one product for all places"
 
 
 @pytest.mark.parametrize("size, count", [(5000, 5), (5000, 1), (300, 7), (83, 10), (4096, 3)])

@@ -25,22 +25,20 @@ def lens_arrays(
     model: Model, places: Sequence[Place], found: Mapping[str, Tensor], columns: Sequence[int] | None, *, listed: int
 ) -> dict[str, Any]:
     """Statistics [row, place, column, …] as labelled arrays; one named position has no dimension of its own."""
-    dims = ["example", "place", "position" if columns is None else "chosen"]
+    single = columns is not None and len(columns) == 1
+    dims = ["example", "place", *([] if single else ["position" if columns is None else "chosen"])]
     coords: dict[str, Any] = {"place": text_array([str(one.site) for one in places])}
-    if columns is not None:
+    if columns is not None and not single:
         coords["chosen"] = list(columns)
+    layers = {"layer": ("place", np.array([one.layer for one in places]))}
     data = {}
     for name, values in found.items():
-        array: Any = as_texts(model, values) if name == "top_token" else values.double()
         if name in ("top_token", "top_prob") and listed == 0:
             continue
-        data[name] = labelled(array, [*dims, "top"][: array.ndim], coords=coords)
-    data |= _decisions(places, found["rank"], dims)
-    layers = ("place", np.array([one.layer for one in places]))
-    data = {name: one.assign_coords(layer=layers) if "place" in one.dims else one for name, one in data.items()}
-    if columns is not None and len(columns) == 1:
-        data = {name: array.isel(chosen=0, drop=True) for name, array in data.items()}
-    return data
+        shown = values[:, :, 0] if single else values
+        array: Any = as_texts(model, shown) if name == "top_token" else shown.double()
+        data[name] = labelled(array, [*dims, "top"][: array.ndim], coords=coords, beside=layers)
+    return data | _decisions(places, found["rank"][:, :, 0] if single else found["rank"], dims)
 
 
 def as_texts(model: Model, ids: Tensor) -> Any:
@@ -61,7 +59,7 @@ def _decisions(places: Sequence[Place], rank: Tensor, dims: Sequence[str]) -> di
     wins = (rank == 0).numpy()
     layers = np.array([one.layer for one in places], dtype=float)
     kept = np.flip(np.logical_and.accumulate(np.flip(wins, 1), 1), 1)
-    shape = (dims[0], dims[2])
+    shape = [dims[0], *dims[2:]]
     return {
         name: labelled(np.where(held.any(1), layers[held.argmax(1)], np.nan), shape)
         for name, held in (("first", wins), ("decided", kept))

@@ -1,84 +1,122 @@
-"""Statistics of next-token distributions, worked out a few tokens at a time: no place's logits are kept."""
+"""Statistics of next-token distributions, worked out a few at a time: no place's logits are kept.
+
+Each statistic is a pass over the vocabulary, and passes are cheap while the logits are in the processor's cache. So a
+handful of distributions goes through all of them before the next.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Wanted", "chunks", "largest", "statistics"]
+__all__ = ["Ending", "Wanted", "chunks", "largest", "statistics"]
 
-_NUMBERS_AT_ONCE = 2**22
-"""How many logits are held at a time: 16 MB in float32."""
+_NUMBERS_AT_ONCE = 2**23
+"""How many logits are held at a time: 32 MB in float32."""
+_NUMBERS_NEAR = 2**20
+"""How many logits go through all passes together."""
 _BLOCK = 64
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of each distribution."""
+    """What is asked of each distribution, beside its largest tokens."""
 
-    top: int = 0
+    top: int = 1
     targets: bool = False
     spread: bool = False
     """Entropy, and the divergences from the final distribution."""
-    names: tuple[str, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        names: tuple[str, ...] = ("logit", "log_prob", "rank") if self.targets else ()
-        names += ("entropy", "kl", "kl_back") if self.spread else ()
-        names += ("top_token", "top_prob") if self.top else ()
-        object.__setattr__(self, "names", names)
+
+@dataclass(frozen=True)
+class Ending:
+    """The final distributions that others are compared with: logits [token, V], probabilities, and what they share."""
+
+    logits: Tensor
+    probs: Tensor
+    norm: Tensor
+    """The logarithm of the sum over the vocabulary [token]."""
+    mean: Tensor
+    """The mean of the logits under the distribution [token]."""
+
+    @classmethod
+    def of(cls, logits: Tensor) -> Ending:
+        """Those of some logits [token, V]."""
+        logits = _at_least_float32(logits)
+        norm, probs = logits.logsumexp(-1), logits.softmax(-1)
+        return cls(logits, probs, norm, torch.linalg.vecdot(probs, logits))
 
 
 def chunks(tokens: int, vocabulary: int) -> Iterator[slice]:
     """Slices of so many tokens that their logits together are few enough."""
-    size = max(1, _NUMBERS_AT_ONCE // vocabulary)
-    for start in range(0, tokens, size):
-        yield slice(start, min(start + size, tokens))
+    return _slices(tokens, max(1, _NUMBERS_AT_ONCE // vocabulary))
 
 
-def statistics(logits: Tensor, wanted: Wanted, final: Tensor | None, targets: Tensor | None) -> dict[str, Tensor]:
-    """What is wanted of `logits` [token, vocabulary]; `final` are the model's own.
+def statistics(logits: Tensor, wanted: Wanted, ending: Ending | None, targets: Tensor | None) -> dict[str, Tensor]:
+    """What is wanted of `logits` [token, place, V], each [token, place, …]; `ending` are the tokens' own in the end.
 
     `targets` [token, alternative] are ids of which any counts; below 0 is none, and NaN where there is none at all.
     """
-    logits = logits.float() if logits.dtype.itemsize < 4 else logits
+    tokens, places, vocabulary = logits.shape
+    near = max(1, _NUMBERS_NEAR // vocabulary)
     found: dict[str, Tensor] = {}
-    norm = logits.logsumexp(-1)
+    for some in _slices(tokens, max(1, near // places)):
+        for part in _slices(places, near):
+            few = _at_least_float32(logits[some, part])
+            for name, value in _statistics(few, wanted, ending, targets, some).items():
+                if name not in found:
+                    found[name] = value.new_empty(tokens, places, *value.shape[2:])
+                found[name][some, part] = value
+    return found
+
+
+def _statistics(
+    logits: Tensor, wanted: Wanted, ending: Ending | None, targets: Tensor | None, some: slice
+) -> dict[str, Tensor]:
+    values, ids = largest(logits.flatten(0, 1), max(wanted.top, 1))
+    values, ids = (one.reshape(*logits.shape[:2], -1) for one in (values, ids))
+    probs = logits.softmax(-1)
+    top_prob = probs.gather(-1, ids)
+    norm = values[..., 0] - top_prob[..., 0].log()
+    found = {"top_token": ids, "top_prob": top_prob} if wanted.top else {}
     if wanted.targets and targets is not None:
-        found |= _of_targets(logits, norm, targets)
-    if wanted.spread:
-        assert final is not None
-        found |= _spread(logits, norm, final)
-    if wanted.top:
-        values, tokens = largest(logits, wanted.top)
-        found["top_token"], found["top_prob"] = tokens, (values - norm[:, None]).exp()
+        found |= _of_targets(logits, norm, targets[some])
+    if wanted.spread and ending is not None:
+        found |= _spread(logits, probs, norm, ending, some)
     return found
 
 
 def _of_targets(logits: Tensor, norm: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    own = logits.gather(-1, targets.clamp(min=0)).masked_fill(targets < 0, -torch.inf)
+    missing = (targets < 0)[:, None]
+    own = logits.gather(-1, targets.clamp(min=0)[:, None].expand(-1, logits.shape[1], -1))
+    own = own.masked_fill(missing, -torch.inf)
     best = own.amax(-1)
-    rank = ((logits >= best[:, None]).sum(-1) - (own >= best[:, None]).sum(-1)).to(norm)
+    before = torch.ge(logits, best[..., None], out=torch.empty_like(logits)).sum(-1)  # sums of booleans are slow
+    rank = before - (own >= best[..., None]).sum(-1)
     found = {"logit": best, "log_prob": own.logsumexp(-1) - norm, "rank": rank}
-    return {name: value.masked_fill((targets < 0).all(-1), torch.nan) for name, value in found.items()}
+    return {name: value.masked_fill(missing.all(-1), torch.nan) for name, value in found.items()}
 
 
-def _spread(logits: Tensor, norm: Tensor, final: Tensor) -> dict[str, Tensor]:
+def _spread(logits: Tensor, probs: Tensor, norm: Tensor, ending: Ending, some: slice) -> dict[str, Tensor]:
     """Entropy, KL(final ‖ here) and KL(here ‖ final), in nats."""
-    final = final.to(logits)
-    final_norm = final.logsumexp(-1)
-    here, there = (logits - norm[:, None]).exp_(), (final - final_norm[:, None]).exp_()
-    entropy = norm - _dot(here, logits)
-    forth = norm - _dot(there, logits) + _dot(there, final) - final_norm
-    back = final_norm - _dot(here, final) - entropy
+    final, there = ending.logits[some, None], ending.probs[some, None]
+    final_norm, final_mean = ending.norm[some, None], ending.mean[some, None]
+    entropy = norm - torch.linalg.vecdot(probs, logits)
+    forth = norm - torch.linalg.vecdot(there, logits) + final_mean - final_norm
+    back = final_norm - torch.linalg.vecdot(probs, final) - entropy
     return {"entropy": entropy, "kl": forth.clamp(min=0), "kl_back": back.clamp(min=0)}  # below 0 is rounding
 
 
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    return torch.bmm(one[:, None], other[:, :, None])[:, 0, 0]
+def _slices(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    return values.float() if values.dtype.itemsize < 4 else values
 
 
 def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:

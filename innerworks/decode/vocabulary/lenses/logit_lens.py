@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -86,15 +86,15 @@ def logit_lens(
     ends = read[-1] == prompts.width - 1
     run = model.run(list(prompts), capture=capture, logits="last" if ends else None)
     final = run[last @ read] if ahead == 0 else _further(run[last], read, ahead)
-    follows = followed(model, prompts, target, final, read, ahead)
+    follows = followed(model, prompts, target, read, ahead)
     wanted = Wanted(top=max(top, 1), targets=True, spread=spread)
-    places = _places(run, chosen, read, translators, own=norm == "own")
+    places = _places(run, chosen, {last: final} if ahead == 0 else {}, read, translators, own=norm == "own")
     found = read_places(model, places, final, wanted, follows)
-    data = lens_arrays(model, places, found, columns, listed=top)
+    data = lens_arrays(model, places, found.statistics, columns, listed=top)
     if (isinstance(target, str) and target in FOLLOWED_EVERYWHERE) or target is None:
         for name in ("logit", "log_prob", "rank"):
             data[name].attrs["everywhere"] = True
-    checks = _checks(model, run, final) if ends and end == model.n_layers and ahead == 0 else []
+    checks = _checks(model, run, final, found.ends) if ends and end == model.n_layers and ahead == 0 else []
     name = "Logit lens" if lens is None else lens.kind.replace("-", " ").capitalize()
     name += f", {ahead} further on" if ahead else ""
     return Result(data=data, checks=checks, title=f"{name}: {_said(target)}")
@@ -118,20 +118,29 @@ def _further(states: Tensor, columns: Sequence[int], ahead: int) -> Tensor:
 
 
 def _places(
-    run: Run, sites: Sequence[Site], columns: Sequence[int], translators: Translators | None, *, own: bool
+    run: Run,
+    sites: Sequence[Site],
+    known: Mapping[Site, Tensor],
+    columns: Sequence[int],
+    translators: Translators | None,
+    *,
+    own: bool,
 ) -> list[Place]:
     scale = None if own else run[at.norm_scale["final"] @ tuple(columns)]
     found = []
     for site in sites:
         translate = None if translators is None else translators.at(site)
-        found.append(Place(replace(site, pos=None), states_of(run, site, columns), translate, scale))
+        place = replace(site, pos=None)
+        states = known[place] if place in known else states_of(run, site, columns)
+        found.append(Place(place, states, translate, scale))
     return found
 
 
-def _checks(model: Model, run: Run, final: Tensor) -> list[Check]:
+def _checks(model: Model, run: Run, final: Tensor, read: Tensor | None) -> list[Check]:
     """The last state through the lens, against the logits that the model gave."""
-    with torch.no_grad():
-        read = model.weights.logits(final[:, -1])
+    if read is None:
+        with torch.no_grad():
+            read = model.weights.logits(final[:, -1])
     own = run.logits[:, -1]
     off = float((read - own).abs().max())
     return [Check("the last layer reads as the model's own logits", off, 64 * model.rounding * float(own.abs().max()))]

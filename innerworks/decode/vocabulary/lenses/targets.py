@@ -23,28 +23,24 @@ FOLLOWED_EVERYWHERE = (_NEXT, _PREDICTION)
 """Targets that are another token at each position."""
 
 
-def followed(
-    model: Model, prompts: Prompts, target: Any, final: Tensor, columns: Sequence[int], ahead: int = 0
-) -> Tensor:
+def followed(model: Model, prompts: Prompts, target: Any, columns: Sequence[int], ahead: int = 0) -> Tensor | None:
     """The ids to follow at each column of the prompts, [row, column, alternative]; -1 where there is none.
 
-    `final` [row, column, d] are the last states, for what the model itself predicts; NaN where there is none. What is
-    read at a column is of so many tokens ahead.
+    None for what the model itself predicts, which is known when its last states are read. What is read at a column is
+    of so many tokens ahead.
     """
-    if target is None or target == _PREDICTION:
-        with torch.no_grad():
-            ids = torch.stack([model.weights.logits(row).argmax(-1) for row in final])
-        return ids.masked_fill(final.isnan().any(-1), -1)[..., None]
-    if target == _NEXT:
+    if target is None or (isinstance(target, str) and target == _PREDICTION):
+        return None
+    if isinstance(target, str) and target == _NEXT:
         rows = [[*prompt.ids[1 + ahead :], *[-1] * (1 + ahead)] for prompt in prompts]
-        return torch.tensor(rows, device=final.device)[:, list(columns), None]
+        return torch.tensor(rows, device=model.device)[:, list(columns), None]
     each = target if isinstance(target, (list, tuple)) else [target] * len(prompts)
     if len(each) != len(prompts):
         raise MetricError(f"{len(each)} targets for {len(prompts)} prompts: give one for all, or one for each prompt.")
     alternatives = [_alternatives(model, one, prompts.width, [column + ahead for column in columns]) for one in each]
     widest = max(len(one[0]) for one in alternatives)
     padded = [[ids + [-1] * (widest - len(ids)) for ids in one] for one in alternatives]
-    return torch.tensor(padded, device=final.device)
+    return torch.tensor(padded, device=model.device)
 
 
 def _alternatives(model: Model, target: Any, width: int, columns: Sequence[int]) -> list[list[int]]:

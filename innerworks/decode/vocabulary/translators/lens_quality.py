@@ -125,7 +125,7 @@ def _rows(
                     Place(site, one.reshape(*shape, -1), None if translators is None else translators.at(site))
                     for site, one in zip(sites, states.places, strict=True)
                 ]
-                read.append(_means(read_places(model, places, final, wanted, following), said))
+                read.append(_means(read_places(model, places, final, wanted, following).statistics, said))
             found.append({name: torch.stack([one[name] for one in read], 1) for name in read[0]})
             tell(rows[-1] + 1)
     return {name: torch.cat([one[name] for one in found]).numpy() for name in found[0]}
