@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
-import os
-import platform
 from collections.abc import Callable, Iterator
 
 from bench import components, engine, vocabulary
 from bench.engine import Row
 from bench.markers import put
+from bench.timing import machine
 
 _HEAD = "| what | on | figure (ratios: CPU, wall, range, pairs) | aim |\n|---|---|---|---|"
 
@@ -21,21 +18,6 @@ _PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "components": components.measure,
     "vocabulary": vocabulary.measure,
 }
-
-
-def _machine() -> str:
-    import torch
-
-    import innerworks
-
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
-    versions = f"innerworks {innerworks.__version__}, {versions}"
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    load = os.getloadavg()[0]
-    return (
-        f"{datetime.date.today()}, Python {platform.python_version()}, {versions}, {platform.machine()}, "
-        f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {device}, load {load:.1f} at the end."
-    )
 
 
 def main() -> None:
@@ -52,7 +34,7 @@ def main() -> None:
             lines.append("| " + " | ".join(cell.replace(" | ", ", ") for cell in row) + " |")
             print(lines[-1], flush=True)
         if options.write:
-            put("measured" if part == "engine" else part, "\n".join(lines) + f"\n\n{_machine()}\n")
+            put("measured" if part == "engine" else part, "\n".join(lines) + f"\n\n{machine()}\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import importlib.metadata
+import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,3 +71,19 @@ def milliseconds(call: Callable[[], object], times: int, device: str = "cpu") ->
     """The median wall time of a call."""
     call()
     return median(_once(call, device)[1] for _ in range(times)) * 1e3
+
+
+def machine() -> str:
+    """On what, and with which versions, something was measured, in a line."""
+    import torch
+
+    import innerworks
+
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    versions = f"innerworks {innerworks.__version__}, {versions}"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    load = os.getloadavg()[0]
+    return (
+        f"{datetime.date.today()}, Python {platform.python_version()}, {versions}, {platform.machine()}, "
+        f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {device}, load {load:.1f} at the end."
+    )

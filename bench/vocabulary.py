@@ -10,6 +10,7 @@ from typing import Any
 
 import innerworks as iw
 from bench.engine import Row, plain_forward, shown
+from bench.lens_step import with_unembeddings
 from bench.shapes import SHAPES
 from bench.timing import ratio
 from innerworks import at
@@ -57,33 +58,13 @@ def highest(pairs: int) -> Iterator[Row]:
         yield shown(what, f"{name}, {AT_ONCE // CONTEXT}x{CONTEXT} at once", found, "<= 1.15")
 
 
-def _with_unembeddings(model: Any, ids: Any, times: int) -> Callable[[], object]:
-    """The user's own forward, and every layer's stream through its norm and unembedding so many times."""
-    import torch
-
-    def call() -> object:
-        with torch.no_grad():
-            found = model.module(ids, use_cache=False, output_hidden_states=True, logits_to_keep=1)
-            for state in found.hidden_states[: model.n_layers]:
-                for _ in range(times):
-                    model.module.lm_head(model.module.model.norm(state))
-        return None
-
-    return call
-
-
 def lenses(pairs: int) -> Iterator[Row]:
-    """The logit lens on a long prompt and at one position; a step of fitting a tuned lens; copying scores."""
-    import torch
-
-    from innerworks.decode.vocabulary.translators.text_states import stream_sites
-    from innerworks.decode.vocabulary.translators.training import Reading, Recipe, Training
-
+    """The logit lens on a long prompt and at one position; copying scores."""
     model = iw.load("smollm2-135m-instruct-q4")
     contexts = iw.Corpus.of(_text(), context=512, limit=8192).contexts(model)
     long, short = contexts.tensor([0]), contexts.tensor([0])[:, :14]
     sites = at.resid_post[:]
-    plain = _with_unembeddings(model, long, 1)
+    plain = with_unembeddings(model.module, long, 1)
     found = ratio(partial(iw.logit_lens, model, long, sites), plain, pairs=pairs, seconds=SPARING)
     yield shown("logit lens, everything, against the forward + 30 unembeddings", "SmolLM2, 1x512", found, "<= 1.15")
     call = partial(iw.logit_lens, model, long, sites, target=5, top=0, spread=False)
@@ -92,13 +73,6 @@ def lenses(pairs: int) -> Iterator[Row]:
     call, plain = partial(iw.logit_lens, model, short, sites @ -1), plain_forward(model, model.batch(short))
     found = ratio(call, plain, pairs=pairs)
     yield shown("logit lens at the last position, against the forward", "SmolLM2, 1x14", found, "<= 1.2")
-    reading = Reading(tuple(stream_sites(range(model.n_layers))), model.n_layers, 0, adds=True)
-    weight = torch.zeros(model.n_layers, model.d_model, model.d_model)
-    recipe = Recipe(1000, 1, 512, "adam", 1e-4, 1e-3, 0)
-    training = Training(model, contexts, reading, recipe, weight, weight.new_zeros(weight.shape[:2]))
-    found = ratio(training.advance, _with_unembeddings(model, long, 2), pairs=pairs, seconds=SPARING)
-    what = "a step of a tuned lens, against the forward + 60 unembeddings"
-    yield shown(what, "SmolLM2, 1x512", found, "-")
     found = ratio(partial(iw.copying_scores, model), plain, pairs=pairs)
     yield shown("copying scores of 270 heads, against a forward", "SmolLM2, 1x14", found, "-")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Ending", "Wanted", "chunks", "largest", "statistics"]
+__all__ = ["Ending", "Wanted", "chunks", "largest", "nearby", "statistics"]
 
 _NUMBERS_AT_ONCE = 2**23
 """How many logits are held at a time: 32 MB in float32."""
@@ -55,6 +55,11 @@ def chunks(tokens: int, vocabulary: int) -> Iterator[slice]:
     return _slices(tokens, max(1, _NUMBERS_AT_ONCE // vocabulary))
 
 
+def nearby(rows: int, vocabulary: int) -> Iterator[slice]:
+    """Slices of so many distributions that they stay in the processor's cache from one pass to the next."""
+    return _slices(rows, max(1, _NUMBERS_NEAR // vocabulary))
+
+
 def statistics(logits: Tensor, wanted: Wanted, ending: Ending | None, targets: Tensor | None) -> dict[str, Tensor]:
     """What is wanted of `logits` [token, place, V], each [token, place, …]; `ending` are the tokens' own in the end.
 
@@ -64,7 +69,7 @@ def statistics(logits: Tensor, wanted: Wanted, ending: Ending | None, targets: T
     near = max(1, _NUMBERS_NEAR // vocabulary)
     found: dict[str, Tensor] = {}
     for some in _slices(tokens, max(1, near // places)):
-        for part in _slices(places, near):
+        for part in nearby(places, vocabulary):
             few = _at_least_float32(logits[some, part])
             for name, value in _statistics(few, wanted, ending, targets, some).items():
                 if name not in found:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from innerworks.decode.vocabulary.lenses.distributions import chunks
+from innerworks.decode.vocabulary.lenses.distributions import Ending, chunks, nearby
 
 if TYPE_CHECKING:
     from innerworks.model.model import Model
@@ -23,11 +23,11 @@ class Readout:
 
     model: Model
 
-    def losses(self, states: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """KL(target ‖ what states [token, d] say), [token], and its gradient to the states.
+    def losses(self, states: Tensor, ending: Ending) -> tuple[Tensor, Tensor]:
+        """KL(ending ‖ what states [token, d] say), [token], and its gradient to the states.
 
-        `target` are log-probabilities [token, V]. Only the norm is differentiated by autograd: the softmax' gradient is
-        known, so that nothing of the vocabulary's size is kept for the way back.
+        Only the norm is differentiated by autograd: the softmax' gradient is known, so that nothing of the vocabulary's
+        size is kept for the way back.
         """
         weights = self.model.weights
         norm, cap, scale = self.model.anatomy.final_norm, weights.logit_softcap, weights.logit_scale
@@ -35,19 +35,31 @@ class Readout:
             leaf = states.detach().requires_grad_()
             normed = leaf if norm is None else norm(leaf)
         with torch.no_grad():
-            raw = self.model.anatomy.unembedding(normed) * scale
+            raw = self.model.anatomy.unembedding(normed)
+            raw = raw if scale == 1.0 else raw * scale
             squashed = None if cap is None else torch.tanh(raw / cap)
             logits = raw if squashed is None or cap is None else squashed * cap
-            here = logits.float().log_softmax(-1)
-            there = target.exp()
-            loss = (there * (target - here)).sum(-1)
-            back = here.exp_().sub_(there)
+            loss, back = _softmax_losses(logits, ending)
             if squashed is not None:
                 back = back * (1 - squashed.float().square())
             unembed = weights.unembed
             to_normed = (back.to(unembed.dtype) @ unembed.T) * scale
         [gradient] = torch.autograd.grad(normed, leaf, to_normed.to(normed.dtype))
         return loss, gradient
+
+
+def _softmax_losses(logits: Tensor, ending: Ending) -> tuple[Tensor, Tensor]:
+    """KL(ending ‖ softmax(logits)), [token], and its gradient to the logits [token, V], in whose place it is put."""
+    back = logits if logits.dtype == ending.logits.dtype else logits.to(ending.logits)
+    loss = torch.empty_like(ending.norm)
+    for some in nearby(*back.shape):
+        few, there = back[some], ending.probs[some]
+        probs = few.softmax(-1)
+        norm = few.amax(-1) - probs.amax(-1).log()
+        further = torch.linalg.vecdot(there, few.sub_(ending.logits[some]))  # of differences: KL may be very small
+        loss[some] = norm - ending.norm[some] - further
+        torch.sub(probs, there, out=few)
+    return loss, back
 
 
 def divergences(model: Model, states: Sequence[Tensor], final: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -60,9 +72,9 @@ def divergences(model: Model, states: Sequence[Tensor], final: Tensor) -> tuple[
     gradients = [torch.empty_like(one) for one in states]
     for chunk in chunks(tokens, model.n_vocab):
         with torch.no_grad():
-            target = model.weights.logits(final[chunk]).float().log_softmax(-1)
+            ending = Ending.of(model.weights.logits(final[chunk]))
         for number, one in enumerate(states):
-            loss, gradient = readout.losses(one[chunk], target)
+            loss, gradient = readout.losses(one[chunk], ending)
             totals[number] += loss.double().sum().cpu()
             gradients[number][chunk] = gradient / tokens
     return totals / tokens, gradients
