@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
+from bench.memory import peak
 from bench.shapes import SHAPES, tiny
 from bench.timing import Ratio, milliseconds, ratio
 
@@ -189,33 +190,15 @@ def bundled(pairs: int) -> Iterator[Row]:
         yield (f"residual sweep of {len(variants)} patches, speed-up", f"SmolLM2, 1x{length}", text, goal)
 
 
-_MEMORY = """
-import sys, torch
-import innerworks as iw
-from innerworks import at
-model = iw.load("smollm2-135m-instruct-q4")
-batch = model.batch(torch.randint(0, 40000, (8, 128)))
-def resident(field):
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
-model.run(batch, logits="last")
-before = resident("VmRSS")
-with open("/proc/self/clear_refs", "w") as file:
-    file.write("5")
-sites = [getattr(at, kind)[:] for kind in %r] if sys.argv[1] == "capture" else []
-run = model.run(batch, capture=sites)
-print(resident("VmHWM") - before, sum(t.numel() * t.element_size() for t in run.captured.values()))
-"""
-
-
 def memory() -> Iterator[Row]:
     """Peak memory of a run with captures, beside the plain forward's own peak plus what was captured."""
+    load = 'model = iw.load("smollm2-135m-instruct-q4"); batch = model.batch(torch.randint(0, 40000, (8, 128)))'
+    before = f'{load}; model.run(batch, logits="last")'
+    captured = "sum(t.numel() * t.element_size() for t in run.captured.values())"
     peaks = {}
-    for mode in ("plain", "capture"):
-        out = subprocess.run(
-            [sys.executable, "-c", _MEMORY % (STREAM,), mode], capture_output=True, text=True, check=True
-        ).stdout.split()
-        peaks[mode] = (int(out[0]), int(out[1]))
+    for mode, kinds in (("plain", ()), ("capture", STREAM)):
+        run = f"run = model.run(batch, capture=[getattr(at, kind)[:] for kind in {kinds!r}])"
+        peaks[mode] = peak(before, run, captured)
     allowed = peaks["plain"][0] + peaks["capture"][1]
     share = peaks["capture"][0] / allowed
     text = f"{peaks['capture'][0] / 2**20:.0f} MiB of {allowed / 2**20:.0f} ({share:.2f})"

@@ -11,6 +11,7 @@ from typing import Any
 import innerworks as iw
 from bench.engine import Row, plain_forward, shown
 from bench.lens_step import with_unembeddings
+from bench.memory import peak
 from bench.shapes import SHAPES
 from bench.timing import ratio
 from innerworks import at
@@ -70,6 +71,10 @@ def lenses(pairs: int) -> Iterator[Row]:
     call = partial(iw.logit_lens, model, long, sites, target=5, top=0, spread=False)
     found = ratio(call, plain, pairs=pairs, seconds=SPARING)
     yield shown("logit lens, a target alone, against the same", "SmolLM2, 1x512", found, "< the row above")
+    load = 'model = iw.load("smollm2-135m-instruct-q4"); ids = torch.arange(1000, 1512)[None]'
+    above, _ = peak(f"{load}; iw.logit_lens(model, ids[:, :14])", "iw.logit_lens(model, ids, at.resid_post[:])")
+    what = "logit lens, everything, peak memory above the model's"
+    yield (what, "SmolLM2, 1x512", f"{above / 2**20:.0f} MiB", "<= 300 MB")
     call, plain = partial(iw.logit_lens, model, short, sites @ -1), plain_forward(model, model.batch(short))
     found = ratio(call, plain, pairs=pairs)
     yield shown("logit lens at the last position, against the forward", "SmolLM2, 1x14", found, "<= 1.2")
