@@ -196,6 +196,8 @@ def test_what_users_see():
     assert result.views["words"].kind == "lens" and result.views["words"].arrays["rows"][-1] == "embed"
     assert result.views["words"].arrays["predictions"].shape == (4, 7)
     assert list(result.views["rank"].arrays["names"]) == ["at the last position", "mean over positions"]
+    assert list(result.views["rank"].arrays["x"]) == ["embed", "0", "1", "2"], "numbers alone: names have no room"
+    assert result.views["rank"].state["x_title"] == "resid_post"
     fixed = logit_lens(tiny("gpt2"), IDS, target=5)
     assert list(fixed.views["rank"].arrays["names"]) == ["at the last position"]
     few = logit_lens(tiny("gpt2"), IDS, top=0, spread=False).data

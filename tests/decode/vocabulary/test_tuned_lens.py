@@ -177,6 +177,15 @@ def test_a_lens_is_saved_and_opened_and_says_where_it_is_from(tmp_path):
     assert (one == two).all()
 
 
+def test_a_fitted_lens_reads_one_position_as_it_reads_all():
+    model, texts = spoken()
+    lens = fitted(steps=0)
+    every = iw.logit_lens(model, texts[0], lens=lens).data["logit"].isel(position=-1)
+    for site, same in ((at.resid_post[:] @ -1, every[1:]), (at.resid_pre[:] @ -1, every[:-1])):
+        last = iw.logit_lens(model, texts[0], site, lens=lens).data["logit"]
+        assert last.values == pytest.approx(same.values, abs=1e-5)
+
+
 def test_a_lens_can_lead_to_a_middle_layer():
     model, texts = spoken()
     lens = fitted(end=1, steps=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from innerworks.results import Result, View
 
-__all__ = ["with_views"]
+__all__ = ["along_places", "with_views"]
 
 _LINES = {
     "log_prob": ("The target's log-probability, by layer", "log-probability"),
@@ -60,5 +61,14 @@ def _line(data: dict[str, Any], name: str, title: str, unit: str) -> View:
         lines = {"at the last position": array.isel({axis: -1}).values}
         if name not in _OF_THE_TARGET or array.attrs.get("everywhere"):
             lines["mean over positions"] = array.mean(axis, skipna=True).values
-    places = [str(one) for one in array["place"].values]
-    return View.series(lines, places, **bounds, x_title="place", y_title=unit, title=title)
+    places, x_title = along_places(array["place"].values)
+    return View.series(lines, places, **bounds, x_title=x_title, y_title=unit, title=title)
+
+
+def along_places(places: Sequence[Any]) -> tuple[list[str], str]:
+    """Places as an axis has room for them: numbers alone, and what they are numbers of, where that is one thing."""
+    names = [str(one) for one in places]
+    kinds = list({name.partition(".")[0] for name in names if "." in name})
+    if len(kinds) != 1:
+        return names, "place"
+    return [name.removeprefix(f"{kinds[0]}.") for name in names], kinds[0]

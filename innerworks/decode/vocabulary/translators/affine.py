@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -91,7 +91,8 @@ class Translators:
 
 
 def _canonical(site: Site) -> Site:
-    """The stream before a block is the stream behind the one before."""
+    """A place whatever positions are read of it; the stream before a block is the stream behind the one before."""
+    site = replace(site, pos=None)
     if site.name != "resid_pre":
         return site
     layer = site.layer if isinstance(site.layer, int) else 0

@@ -14,6 +14,7 @@ from innerworks.data.corpus import Contexts, Corpus
 from innerworks.data.intervals import mean_intervals
 from innerworks.decode.vocabulary.lenses.distributions import Wanted
 from innerworks.decode.vocabulary.lenses.reading import Place, read_places
+from innerworks.decode.vocabulary.lenses.views import along_places
 from innerworks.decode.vocabulary.translators.affine import Translators
 from innerworks.decode.vocabulary.translators.text_states import stream_sites, text_states
 from innerworks.errors import InnerworksError
@@ -31,7 +32,7 @@ _TOKENS_AT_ONCE = 1024
 
 def _with_views(result: Result) -> Result:
     data = result.data
-    layers = [str(one) for one in data["kl"]["place"].values]
+    places, x_title = along_places(data["kl"]["place"].values)
     views = {}
     for name, title in (("kl", "KL from what the model says in the end, nats"), ("loss", "Loss on the text, nats")):
         lines = {str(lens): data[name].sel(lens=lens).values for lens in data[name]["lens"].values}
@@ -39,7 +40,7 @@ def _with_views(result: Result) -> Result:
             edge: {str(lens): data[f"{name}_{edge}"].sel(lens=lens).values for lens in data[name]["lens"].values}
             for edge in ("low", "high")
         }
-        views[name] = View.series(lines, layers, **bounds, x_title="place", y_title="nats", title=title)
+        views[name] = View.series(lines, places, **bounds, x_title=x_title, y_title="nats", title=title)
     views["table"] = View.table(result.tables["places"], title="By place")
     return replace(result, views=views)
 
