@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["mean_interval", "mean_intervals", "share_interval", "weighted_means"]
+__all__ = ["mean_interval", "mean_intervals", "share_interval", "share_intervals", "weighted_means"]
 
 _RESAMPLES = 2000
 _COLUMNS = 4096
@@ -22,6 +22,18 @@ def share_interval(right: int, of: int, confidence: float) -> tuple[float, float
     half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     # Rounding must not take the ends past, or just short of, what they are.
     return (middle - half if right else 0.0), (middle + half if right < of else 1.0)
+
+
+def share_intervals(values: Any, confidence: float) -> tuple[Any, Any]:
+    """`share_interval` along the first axis of zeros and ones, each place for itself; NaN is no example."""
+    flat = np.asarray(values, dtype=float).reshape(len(values), -1)
+    there = (~np.isnan(flat)).sum(0)
+    right = np.nansum(flat, 0)
+    counted = zip(right.astype(int).tolist(), there.tolist(), strict=True)
+    ends = [share_interval(one, of, confidence) if of else (math.nan, math.nan) for one, of in counted]
+    low, high = np.array(ends, dtype=float).reshape(-1, 2).T
+    shape = np.shape(values)[1:]
+    return low.reshape(shape), high.reshape(shape)
 
 
 def mean_interval(values: Any, confidence: float, seed: int) -> tuple[float, float]:

@@ -162,6 +162,22 @@ def test_a_mean_by_weights_is_a_ratio_of_sums(model, technique):
     assert float(result.data["share_low"]) <= 9 / 75 <= float(result.data["share_high"])
 
 
+def test_a_share_has_an_interval_also_where_all_are_alike(model, technique):
+    @technique
+    def right(model: Any, prompts: Prompts) -> Result:
+        """Which are right."""
+        values = np.array([[1.0, float(prompt.ids[0] % 2), np.nan] for prompt in prompts])
+        return Result(data={"right": labelled(values, ("example", "kind"), attrs={"share": True})})
+
+    data = right(model, [[1, 2], [2, 3], [4, 5], [6, 7]]).data
+    assert data["right_mean"].values == pytest.approx([1, 0.25, np.nan], nan_ok=True)
+    low, high = data["right_low"].values, data["right_high"].values
+    assert (low[0], high[0]) == pytest.approx((4 / (4 + 1.959964**2), 1)), "Wilson's, of four in four"
+    middle, half = (0.25 + 1.959964**2 / 8) / (1 + 1.959964**2 / 4), high[1] - low[1]
+    assert (low[1] + high[1]) / 2 == pytest.approx(middle) and half > 0.5
+    assert np.isnan(low[2]) and np.isnan(high[2])
+
+
 def test_interrupted_work_is_kept_and_gone_on_with(model, ids_of):
     rows = [[1, 2, 3], [4, 5], [6, 7, 8, 9]]
     with pytest.raises(Interrupted, match="after 2 of 3 examples") as stopped:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from innerworks.data.intervals import mean_intervals, weighted_means
+from innerworks.data.intervals import mean_intervals, share_intervals, weighted_means
 from innerworks.data.lifting.segments import common_order, segments
 from innerworks.errors import InnerworksError
 from innerworks.model.tokens import Prompt
@@ -93,7 +93,8 @@ def _together(arrays: list[tuple[tuple[int, ...], Any]], prompts: Sequence[Promp
 def _summarised(name: str, array: Any, together: Mapping[str, Any]) -> dict[str, Any]:
     """The array with its mean over the examples that have a value, and the ends of the mean's bootstrap interval.
 
-    An array may do without: `no_mean`, `no_interval`. Ratios name the array of their denominators as `weighted_by`: the
+    An array may do without: `no_mean`, `no_interval`. One of zeros and ones that says it is a `share` has Wilson's
+    interval, which is no point where all are alike. Ratios name the array of their denominators as `weighted_by`: the
     mean is then the ratio of means, which an example with a denominator near 0 does not spoil.
     """
     if array.dtype.kind != "f" or "example" not in array.dims or array.attrs.get("no_mean"):
@@ -103,7 +104,10 @@ def _summarised(name: str, array: Any, together: Mapping[str, Any]) -> dict[str,
     mean = ordered.isel(example=0, drop=True).copy(data=weighted_means(ordered.values, weights))
     found = {name: array, f"{name}_mean": mean}
     if len(ordered) > 1 and not array.attrs.get("no_interval"):
-        low, high = mean_intervals(ordered.values, _CONFIDENCE, 0, weights)
+        if array.attrs.get("share"):
+            low, high = share_intervals(ordered.values, _CONFIDENCE)
+        else:
+            low, high = mean_intervals(ordered.values, _CONFIDENCE, 0, weights)
         found |= {f"{name}_low": mean.copy(data=low), f"{name}_high": mean.copy(data=high)}
     return found
 

@@ -227,3 +227,15 @@ def test_what_users_see():
 def test_what_cannot_be_read_is_refused(options, error, match):
     with pytest.raises(error, match=match):
         logit_lens(tiny("gpt2"), IDS, **options)
+
+
+def test_prompts_in_which_the_target_is_never_first_are_counted():
+    model, rows = tiny("llama"), families.ids(6, 7).tolist()
+    result = logit_lens(model, rows, at.resid_post[:] @ -1, target=5)
+    never = int(result.data["first"].isnull().sum())
+    assert never > 0
+    named = {check.name: check for check in result.checks}
+    check = named["prompts in which no place says the target first"]
+    assert check.measured == never and "of 6" in check.note
+    said = logit_lens(model, rows, at.resid_post[:] @ -1)
+    assert "prompts in which no place says the target first" not in {check.name for check in said.checks}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from innerworks.results import Result, View
+from innerworks.results import Check, Result, View
 
 __all__ = ["along_places", "with_views"]
 
@@ -31,7 +31,19 @@ def with_views(result: Result) -> Result:
     for name, (title, unit) in _LINES.items():
         if name in data:
             views[name] = _line(data, name, title, unit)
-    return replace(result, views=views)
+    return replace(result, views=views, checks=[*result.checks, *_never_said(data)])
+
+
+def _never_said(data: dict[str, Any]) -> list[Check]:
+    """In how many prompts the target never is first: means of the layers at which it is leave these out."""
+    first = data.get("first")
+    if first is None or first.dims != ("example",) or first.isnull().sum() == 0:
+        return []
+    of = first.sizes["example"]
+    name = "prompts in which no place says the target first"
+    return [
+        Check(name, float(first.isnull().sum()), note=f"of {of}; the means of `first` and `decided` are of the rest")
+    ]
 
 
 def _grid(data: dict[str, Any]) -> View:

@@ -138,12 +138,13 @@ def read(grid: Grid, answers: Answers | None, *, top: int, new_tokens: int, prog
     if answers is not None:
         places = torch.stack([answers.ids[key[0], key[2]] for key in grid.keys])
         data |= {name: grid.labelled(value) for name, value in found.of_any(_columns(places, ids)).items()}
+        data["correct"].attrs["share"] = True
         data |= _unpatched(grid, unpatched, answers, ids)
     if new_tokens:
         columns["text"] = _texts(grid, rows, new_tokens, progress)
         if answers is not None and answers.texts is not None:
             said = [answers.said_in(text, key[0]) for text, key in zip(columns["text"], grid.keys, strict=True)]
-            data["said"] = grid.labelled(torch.tensor(said).double())
+            data["said"] = grid.labelled(torch.tensor(said).double()).assign_attrs(share=True)
     alone = torch.cat([unpatched[prompt].top_token for prompt in grid.targets])
     tables = {"readings": Table(columns), "unpatched": _unpatched_table(grid, alone, new_tokens)}
     return Result(data=data, tables=tables, checks=[_unread(grid, found.top_token, alone)])
