@@ -107,6 +107,7 @@ from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
 from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
 from innerworks.decode.vocabulary.weights.effective_embedding import effective_embedding
+from innerworks.decode.vocabulary.weights.low_rank_truncation import low_rank_truncation
 from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
 from innerworks.decode.vocabulary.weights.qk_words import qk_words
 from innerworks.decode.vocabulary.weights.singular_words import singular_words
@@ -147,6 +148,7 @@ __all__ += [
     "lens_quality",
     "logit_lens",
     "logit_spectroscopy",
+    "low_rank_truncation",
     "maximally_activating",
     "neuron_words",
     "patchscope",
