@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from innerworks.errors import EditError, SiteError
 from innerworks.model.edits.low_rank import LowRank
 from innerworks.model.sites import Site, at
-from innerworks.model.stored import is_quantised
+from innerworks.model.stored import device_of, is_quantised
 from innerworks.model.weights.factored import SVD, at_least_float32
 from innerworks.model.weights.heads import Heads
 from innerworks.model.weights.neurons import Neurons
-from innerworks.model.weights.projections import qkv_projection
+from innerworks.model.weights.projections import bias_of, matrix_of, qkv_projection
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -177,17 +177,18 @@ class LowRanks(Heads, Neurons):
 
     def _refuse_others(self, layer: int, kind: str) -> None:
         """A cut says what the model would give only where the module multiplies with the matrix as it is."""
-        import torch
-
         module = self._module(layer, kind)
-        plain = type(module).forward is torch.nn.Linear.forward or type(module).__name__ == "Conv1D"
-        if plain and not is_quantised(module):
-            return
-        how = f"{type(module).__name__} with weights of type {type(module.weight).__name__} ({module.weight.dtype})"
-        raise EditError(
-            f"{kind} of layer {layer} is a {how}, and not a plain matrix in 16 bits or more: load the model without "
-            "quantisation, and merge adapters, to cut its weights."
-        )
+        if is_quantised(module):
+            how = f"{type(module.weight).__name__} of {module.weight.dtype}"
+            raise EditError(
+                f"the weights of {kind} in layer {layer} are quantised ({type(module).__name__}, {how}), and their cut "
+                "would not be: load the model without quantisation to cut them."
+            )
+        if _does_more(module):
+            raise EditError(
+                f"{kind} of layer {layer} is a {type(module).__name__} that gives something else than its input times "
+                "its weights: merge adapters before its weights are cut."
+            )
 
     def _module(self, layer: int, kind: str) -> Any:
         """The module that holds a matrix."""
@@ -196,6 +197,19 @@ class LowRanks(Heads, Neurons):
         family = self.anatomy.in_layer(layer)
         found = {"o": family.out, "neuron_in": family.up, "gate": family.gate, "neuron_out": family.down}[kind]
         return self.anatomy.part(layer, str(getattr(found, "path", found)))
+
+
+def _does_more(module: Any) -> bool:
+    """Whether a module gives something else than x W + b, tried on random numbers."""
+    import torch
+
+    matrix, bias = matrix_of(module), bias_of(module)
+    probe = torch.randn(2, matrix.shape[0], generator=torch.Generator().manual_seed(0))
+    probe = probe.to(device_of(module), matrix.dtype)
+    with torch.no_grad():
+        given = at_least_float32(module.forward(probe))
+    expected = at_least_float32(probe) @ at_least_float32(matrix).to(probe.device) + bias.to(given)
+    return float((given - expected).norm()) > 16 * torch.finfo(matrix.dtype).eps * float(expected.norm())
 
 
 def _known(kind: Any) -> None:

@@ -222,8 +222,31 @@ def test_weights_that_are_no_plain_numbers_are_refused_and_stay():
     module.model.layers[1].mlp.down_proj.weight = torch.nn.Parameter(
         torch.zeros(32, 64, dtype=torch.int8), requires_grad=False
     )
-    with pytest.raises(EditError, match=r"int8\), and not a plain matrix"):
+    with pytest.raises(EditError, match=r"neuron_out in layer 1 are quantised \(Linear, Parameter of torch.int8"):
         iw.load(module).weights.low_rank(1, "neuron_out", rank=2)
+
+
+class Adapted(torch.nn.Linear):
+    def forward(self, x):
+        return super().forward(x) + 0.01 * x.sum(-1, keepdim=True)
+
+
+def test_modules_that_do_more_than_multiply_are_refused():
+    module = copy.deepcopy(families.module_of("llama"))
+    module.model.layers[0].mlp.up_proj.__class__ = Adapted
+    with pytest.raises(EditError, match="Adapted that gives something else"):
+        iw.load(module).weights.low_rank(0, "neuron_in", rank=2)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_half_precision_is_cut_as_well_as_it_can_hold(dtype):
+    module = copy.deepcopy(families.module_of("llama")).to(dtype)
+    model = iw.load(module)
+    for kind in GATED:
+        site, (edited,) = model.weights.taken_apart(LAYER, kind)[0].site, model.weights.low_rank(LAYER, kind, rank=2)
+        run = model.run([IDS], edits=[edited], capture=[site], logits=None)
+        left = edited.directions.float() @ run[site][0].flatten(1).float().T
+        assert left.abs().max() < 32 * torch.finfo(dtype).eps * run[site].float().abs().max()
 
 
 @pytest.mark.parametrize(
