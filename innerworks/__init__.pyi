@@ -100,6 +100,7 @@ from innerworks.decode.vocabulary.backward.backward_lens import backward_lens
 from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
 from innerworks.decode.vocabulary.patchscopes.patchscope import patchscope
 from innerworks.decode.vocabulary.patchscopes.self_interpretation import self_interpretation
+from innerworks.decode.vocabulary.spectroscopy.corpus_spectroscopy import corpus_spectroscopy
 from innerworks.decode.vocabulary.spectroscopy.logit_spectroscopy import logit_spectroscopy
 from innerworks.decode.vocabulary.translators.attention_lens import fit_attention_lens
 from innerworks.decode.vocabulary.translators.lens_quality import lens_quality
@@ -137,6 +138,7 @@ __all__ += [
     "component_modelling",
     "composition",
     "copying_scores",
+    "corpus_spectroscopy",
     "direct_logit_attribution",
     "direct_path",
     "effective_embedding",
