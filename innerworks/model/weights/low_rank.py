@@ -73,7 +73,8 @@ class TakenApart:
             return []
         left_out = slice(rank, None) if keep == "largest" else slice(0, self.full - rank)
         directions = self.svd.U[:, left_out].mT if self.bias is None else self.svd.Vh[left_out]
-        return [LowRank(self.site, directions=directions, about=self.bias)]
+        moved = self.bias is not None and bool(self.bias.any())
+        return [LowRank(self.site, directions=directions, about=self.bias if moved else None)]
 
 
 def rank_of(share: Any, full: int) -> int:
