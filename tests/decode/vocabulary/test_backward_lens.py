@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_models import KINDS, tiny
+from units.word_models import words
 
 import innerworks as iw
 from innerworks import at
@@ -203,6 +204,21 @@ def test_whichever_way_experts_are_run_the_terms_are_the_same(how):
     for name in ("norm", "gradient", "expert_norm", "expert_gradient"):
         scale = float(np.nanmax(np.abs(usual[name].values)))
         assert found[name].values == pytest.approx(usual[name].values, abs=1e-4 * scale, nan_ok=True), name
+
+
+def test_of_unequal_prompts_with_roles_tokens_and_experts_stay_what_they_are():
+    model = iw.load(families.module_of("mixtral", dtype=torch.float64), tokenizer=words(83))
+    texts = {"w5 w6 w7 w8": "w6", "w5 w6 w7 w8 w9": "w6 w7"}
+    prompts = [model.prompt(text, spans={"subject": span}) for text, span in texts.items()]
+    together = backward_lens(model, prompts, target=TARGET).data
+    assert together["norm"].position.values.tolist() != list(range(5)), "sizes are those of segments"
+    for row, prompt in enumerate(prompts):
+        alone = backward_lens(model, prompt, target=TARGET).data
+        for name in ("expert", "token_shift", "token_imprint"):
+            found = together[name].isel(example=row, position=slice(len(prompt))).values
+            assert (found == alone[name].values).all(), name
+    unnamed = backward_lens(model, [prompt.ids for prompt in prompts], target=TARGET).data["expert"]
+    assert unnamed.sizes["position"] == 5 and unnamed.isel(example=0, position=4).isnull().all()
 
 
 def test_a_step_on_one_experts_matrix_lowers_the_loss_by_its_squared_norm():
