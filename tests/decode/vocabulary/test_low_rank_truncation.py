@@ -132,6 +132,8 @@ def test_a_cut_model_goes_on_generates_and_is_cut_again(family, tmp_path):
     cut_model = model.with_edits(*edit.load(tmp_path / "cut.safetensors"))
     logits, expected = (one.run([IDS, IDS[::-1]]).logits for one in (cut_model, copied))
     assert torch.allclose(logits, expected, atol=10 * NORMS)
+    unequal = cut_model.run([IDS, IDS[:3]], logits="last").logits
+    assert torch.allclose(unequal[1], cut_model.run([IDS[:3]], logits="last").logits[0], atol=10 * NORMS)
     written = [one.generate([IDS], max_new_tokens=4).new_ids for one in (cut_model, copied)]
     assert written[0] == written[1]
     again = low_rank_truncation(cut_model, IDS, matrices=("q",), layers=(0,), shares=(0.3,))
