@@ -14,6 +14,7 @@ from bench.lens_step import with_unembeddings
 from bench.memory import peak
 from bench.shapes import SHAPES
 from bench.timing import ratio
+from bench.weights import weights
 from innerworks import at
 
 CONTEXT, AT_ONCE, TOKENS, UNITS = 256, 2048, 4096, 300
@@ -60,7 +61,7 @@ def highest(pairs: int) -> Iterator[Row]:
 
 
 def lenses(pairs: int) -> Iterator[Row]:
-    """The logit lens on a long prompt and at one position; copying scores."""
+    """The logit lens on a long prompt and at one position."""
     model = iw.load("smollm2-135m-instruct-q4")
     contexts = iw.Corpus.of(_text(), context=512, limit=8192).contexts(model)
     long, short = contexts.tensor([0]), contexts.tensor([0])[:, :14]
@@ -78,11 +79,10 @@ def lenses(pairs: int) -> Iterator[Row]:
     call, plain = partial(iw.logit_lens, model, short, sites @ -1), plain_forward(model, model.batch(short))
     found = ratio(call, plain, pairs=pairs)
     yield shown("logit lens at the last position, against the forward", "SmolLM2, 1x14", found, "<= 1.2")
-    found = ratio(partial(iw.copying_scores, model), plain, pairs=pairs)
-    yield shown("copying scores of 270 heads, against a forward", "SmolLM2, 1x14", found, "-")
 
 
 def measure(pairs: int) -> Iterator[Row]:
     """All of it, a row at a time."""
     yield from highest(max(3, pairs // 3))
     yield from lenses(max(3, pairs // 3))
+    yield from weights(max(3, pairs // 3))

@@ -100,6 +100,7 @@ from innerworks.decode.vocabulary.backward.backward_lens import backward_lens
 from innerworks.decode.vocabulary.lenses.logit_lens import logit_lens
 from innerworks.decode.vocabulary.patchscopes.patchscope import patchscope
 from innerworks.decode.vocabulary.patchscopes.self_interpretation import self_interpretation
+from innerworks.decode.vocabulary.spectroscopy.corpus_spectroscopy import corpus_spectroscopy
 from innerworks.decode.vocabulary.spectroscopy.logit_spectroscopy import logit_spectroscopy
 from innerworks.decode.vocabulary.translators.attention_lens import fit_attention_lens
 from innerworks.decode.vocabulary.translators.lens_quality import lens_quality
@@ -107,6 +108,7 @@ from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
 from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
 from innerworks.decode.vocabulary.weights.effective_embedding import effective_embedding
+from innerworks.decode.vocabulary.weights.low_rank_truncation import low_rank_truncation
 from innerworks.decode.vocabulary.weights.neuron_words import neuron_words
 from innerworks.decode.vocabulary.weights.qk_words import qk_words
 from innerworks.decode.vocabulary.weights.singular_words import singular_words
@@ -136,6 +138,7 @@ __all__ += [
     "component_modelling",
     "composition",
     "copying_scores",
+    "corpus_spectroscopy",
     "direct_logit_attribution",
     "direct_path",
     "effective_embedding",
@@ -147,6 +150,7 @@ __all__ += [
     "lens_quality",
     "logit_lens",
     "logit_spectroscopy",
+    "low_rank_truncation",
     "maximally_activating",
     "neuron_words",
     "patchscope",

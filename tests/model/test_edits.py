@@ -181,6 +181,7 @@ def kinds(model):
         edit.zero(at.resid_post[2].via(subspace("sub", rows), [1])),
         edit.scale(at.resid_post[1].via(rotation("rot", torch.linalg.qr(draw(32, 32))[0])), 0.9),
         edit.zero(at.module("model.layers.0.mlp").output),
+        *model.weights.low_rank([0, 1], "q", rank=3),
     ]
 
 
@@ -191,6 +192,7 @@ def test_every_kind_is_read_back_from_a_file_and_does_the_same(model, tmp_path):
         "resample",
         "noise",
         "knockout",
+        "low_rank",
     }
     edit.save(tmp_path / "edits.safetensors", made)
     read = edit.load(tmp_path / "edits.safetensors")

@@ -81,7 +81,8 @@ def _together(arrays: list[tuple[tuple[int, ...], Any]], prompts: Sequence[Promp
     labels = [segments(prompt) for prompt in chosen]
     same = all(row == labels[0] for row in labels)
     if dims and not same:
-        if sample.dtype.kind not in "biufc" or not all(prompt.named for prompt in chosen):
+        # Whole numbers name things (tokens, experts), as texts do: they have no mean.
+        if sample.dtype.kind not in "bfc" or not all(prompt.named for prompt in chosen):
             return _padded(arrays, dims).assign_attrs(no_mean=True)
         order = common_order(labels)
         arrays = [(rows, _by_segment(array, dims, [prompts[row] for row in rows], order)) for rows, array in arrays]
@@ -142,10 +143,12 @@ def _by_segment(array: Any, dims: list[str], prompts: Sequence[Prompt], order: l
 
 
 def _padded(arrays: list[tuple[tuple[int, ...], Any]], dims: list[str]) -> Any:
-    """Unequal prompts without roles, and texts: nothing behind the shorter ones, and no mean."""
+    """Unequal prompts without roles, texts and whole numbers: nothing behind the shorter ones, and no mean."""
     nothing = math.nan if arrays[0][1].dtype.kind in "biufc" else ""
     widest = {dim: max(array.sizes[dim] for _, array in arrays) for dim in dims}
     missing = [{dim: (0, widest[dim] - array.sizes[dim]) for dim in dims} for _, array in arrays]
+    if arrays[0][1].dtype.kind in "biu":  # which have no NaN
+        arrays = [(rows, array.astype(float)) for rows, array in arrays]
     filled = [
         array.pad(pads, constant_values=nothing).assign_coords(example=list(rows))
         for (rows, array), pads in zip(arrays, missing, strict=True)

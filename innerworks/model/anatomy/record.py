@@ -103,11 +103,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The expert of a mixture that every token goes through: its paths inside a block, and its gate's if it has one."""
+    """The expert of a mixture that every token goes through: its path inside a block, and its gate's if it has one.
+
+    `up`, `branch` (its gate branch, None where its MLP is not gated) and `down` are paths inside of it.
+    """
 
     path: str
     gate: str | None = None
     down: str = "down_proj"
+    up: str | Part = "up_proj"
+    branch: str | Part | None = "gate_proj"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from innerworks.errors import EditError, FileError
 from innerworks.model.edits import values as v
 from innerworks.model.edits.draws import Noise, Resample
+from innerworks.model.edits.low_rank import LowRank
 from innerworks.model.edits.origin import Origin
 from innerworks.model.edits.projections import ProjectOut, Swap
 from innerworks.model.sites import Linear, at
@@ -31,6 +32,7 @@ _OPS: dict[str, type[v.Edit]] = {
         v.Scale,
         ProjectOut,
         Swap,
+        LowRank,
         Resample,
         Noise,
         v.Knockout,

@@ -1,6 +1,6 @@
 """What a module's parameters hold, wherever they are kept (offloaded, on the meta device) and however (quantised)."""
 
-from innerworks.model.stored.differentiable import differentiable
+from innerworks.model.stored.differentiable import differentiable, is_quantised
 from innerworks.model.stored.offloaded import device_of, kept, reloaded_left_behind, without_values
 from innerworks.model.stored.quantised import features, plain_parts, rows_share_rounding, stored, stored_bytes
 
@@ -8,6 +8,7 @@ __all__ = [
     "device_of",
     "differentiable",
     "features",
+    "is_quantised",
     "kept",
     "plain_parts",
     "reloaded_left_behind",

@@ -9,7 +9,7 @@ from typing import Any
 from innerworks.errors import BackendError
 from innerworks.model.stored.bitsandbytes_packing import plainly_packed
 
-__all__ = ["differentiable"]
+__all__ = ["differentiable", "is_quantised"]
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def differentiable(model: Any) -> Iterator[None]:
     watched, switched = [], []
     try:
         for module in model.modules():
-            if _is_quantised(module):
+            if is_quantised(module):
                 watched.append(module.register_forward_hook(_refuse_a_lost_gradient))
             if getattr(module, "support_avx512bf16_for_cpu", 0) and module.weight.device.type == "cpu":
                 fast = module.support_avx512bf16_for_cpu
@@ -34,7 +34,8 @@ def differentiable(model: Any) -> Iterator[None]:
             module.weight.data, module.weight.quant_state = codes, state
 
 
-def _is_quantised(module: Any) -> bool:
+def is_quantised(module: Any) -> bool:
+    """Whether a module's weight is stored in another way than as a plain tensor of real numbers."""
     import torch
 
     weight = module._parameters.get("weight")

@@ -9,8 +9,7 @@ from innerworks.errors import AnatomyError, SiteError
 from innerworks.model.weights.composition import Composition, compose
 from innerworks.model.weights.copying import Between, between, replaced, score_of, small_eigenvalues
 from innerworks.model.weights.factored import SVD, Factored, at_least_float32
-from innerworks.model.weights.heads import Heads
-from innerworks.model.weights.neurons import Neurons
+from innerworks.model.weights.low_rank import LowRanks
 from innerworks.model.weights.norm import Norm
 from innerworks.model.weights.rotation import rotation
 from innerworks.model.weights.vocabulary import Vocabulary
@@ -38,7 +37,7 @@ class QueryKeyBias(NamedTuple):
     constant: Tensor
 
 
-class Weights(Heads, Neurons, Vocabulary):
+class Weights(LowRanks, Vocabulary):
     """A model's weights as matrices that rows are multiplied with (x is 1 × d), and the circuits they form.
 
     Single matrices (`q`, `k`, `v`, `o`, `neuron_in`, `gate`, `neuron_out`, `router`) come as stored unless

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import torch
 
 from innerworks.data.lifting import Prompts
-from innerworks.decode.vocabulary.spectroscopy.bands import Bands, Table, bands_of
+from innerworks.decode.vocabulary.spectroscopy.bands import TREATMENTS, Table, bands_of, places_of
+from innerworks.decode.vocabulary.spectroscopy.signals import dark_count, signals_of
 from innerworks.decode.vocabulary.spectroscopy.views import with_views
-from innerworks.errors import SiteError
-from innerworks.model.edits import make
 from innerworks.model.engine.progress import Progress
 from innerworks.model.metrics import Metric
 from innerworks.model.metrics.made import nll
@@ -20,12 +18,7 @@ from innerworks.model.sites import Site, at
 from innerworks.registry import Cost, technique
 from innerworks.results import Check, Result, labelled
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 __all__ = ["logit_spectroscopy"]
-
-_STREAM = ("embed", "resid_pre", "resid_mid", "resid_post")
 
 
 @technique(
@@ -63,22 +56,13 @@ def logit_spectroscopy(
     one token's, so look at `dark` and `received`, and let the first be (`spare=1`) when bands are taken out before the
     last layer. A vector at random has a share of `dark` itself in the dark band. The embedding's bands are not logits'.
     """
-    places = _places(model, site, prompts.width, spare)
-    if not 0 < dark < 1:
-        raise SiteError(f"dark={dark}: the share of directions called dark lies between 0 and 1.")
+    places = places_of(model, site, prompts.width, spare)
     cut = bands_of(model, table, bands)
-    variants = {
-        (treatment, band): [
-            make.project_out(place, (cut.rows if treatment == "suppress" else cut.rest)(band)) for place in places
-        ]
-        for treatment in ("suppress", "keep")
-        for band in range(bands)
-    }
+    dark_count(model, dark)
+    variants = {(way, band): cut.edits(places, way, band) for way in TREATMENTS for band in range(bands)}
     swept = model.sweep(list(prompts), variants, nll() if metric is None else metric, progress=progress)
-    found = torch.stack(
-        [torch.stack([swept[way, band] for band in range(bands)], 1) for way in ("suppress", "keep")], 1
-    )
-    coords = {"treatment": ["suppress", "keep"]}
+    found = torch.stack([torch.stack([swept[way, band] for band in range(bands)], 1) for way in TREATMENTS], 1)
+    coords = {"treatment": list(TREATMENTS)}
     clean = swept.baseline
     data = {
         "metric": labelled(found, ("example", "treatment", "band"), coords=coords),
@@ -86,74 +70,17 @@ def logit_spectroscopy(
         "clean": labelled(clean, ("example",)),
         "singular": labelled(cut.values, ("direction",)),
     }
-    data |= _signals(model, prompts, cut, dark)
-    count = _dark_count(model, dark)
+    seen = signals_of(model, list(prompts), cut, dark)
+    where = ("example", "layer", "position")
+    data |= {
+        "energy": labelled(seen.energy, (*where, "band")),
+        "dark": labelled(seen.dark, where),
+        "received": labelled(seen.received, where),
+        "correlation": labelled(seen.correlation, ("example", "layer")),
+    }
     checks = [
         Check("projectors of the bands less the identity", cut.off(), 1e-5, "within"),
         Check("spread of the sweep", swept.spread),
-        Check("share of dark directions in the squared singular values", _share(cut.values, count)),
+        Check("share of dark directions in the squared singular values", cut.loudness(dark_count(model, dark))),
     ]
     return Result(data=data, checks=checks)
-
-
-def _places(model: Model, site: Any, width: int, spare: int) -> list[Site]:
-    """The single places of the stream that are edited."""
-    place = at(site)
-    if place.name not in _STREAM or place.basis is not None:
-        raise SiteError(f"site={place}: bands are of the stream: name {', '.join(f'at.{one}' for one in _STREAM)}.")
-    if spare < 0 or spare >= width:
-        raise SiteError(f"spare={spare}: the prompt has {width} tokens, of which some must be left to edit.")
-    if spare and place.pos is not None:
-        raise SiteError(f"site={place} names positions itself: leave out spare={spare}.")
-    model.anatomy.check(place)
-    found = model.anatomy.concrete(place) if place.kind.layered else [place]
-    return [one @ tuple(range(spare, width)) if spare else one for one in found]
-
-
-def _dark_count(model: Model, dark: float) -> int:
-    return max(1, round(dark * model.d_model))
-
-
-def _share(values: Tensor, count: int) -> float:
-    squares = values.double().square()
-    return float(squares[-count:].sum() / squares.sum())
-
-
-def _received(pattern: Tensor) -> Tensor:
-    """What later tokens pay to each, over heads: [row, head, query, key] to [row, key]; 0 for the last."""
-    later = torch.ones(pattern.shape[-2:], dtype=torch.bool, device=pattern.device).tril(-1)
-    paid = (pattern.float() * later).mean(1).sum(1)
-    return paid / later.sum(0).clamp(min=1)
-
-
-def _signals(model: Model, prompts: Prompts, cut: Bands, dark: float) -> Mapping[str, Any]:
-    """Energies of what enters every layer, and the attention that is paid there."""
-    layers = list(range(model.n_layers))
-    looking = [layer for layer in model.layers_with("pattern")]
-    capture: dict[Any, Any] = {at.resid_pre[layer]: None for layer in layers}
-    capture |= {at.pattern[layer]: _received for layer in looking}
-    run = model.run(list(prompts), capture=capture, logits=None)
-    stream = torch.stack([run[at.resid_pre[layer]].to(cut.vectors) for layer in layers], 1)
-    count = _dark_count(model, dark)
-    tail = Bands(cut.values, cut.vectors, (0, len(cut.vectors) - count, len(cut.vectors)))
-    darkness = tail.energy(stream)[..., 1]
-    none = darkness.new_full(darkness[:, 0].shape, torch.nan)
-    paid = [run[at.pattern[layer]].to(darkness) if layer in looking else none for layer in layers]
-    received = torch.stack(paid, 1)
-    received[..., -1] = torch.nan  # no token comes after the last
-    where = ("example", "layer", "position")
-    return {
-        "energy": labelled(cut.energy(stream), (*where, "band")),
-        "dark": labelled(darkness, where),
-        "received": labelled(received, where),
-        "correlation": labelled(_correlation(darkness[..., :-1], received[..., :-1]), ("example", "layer")),
-    }
-
-
-def _correlation(one: Tensor, other: Tensor) -> Tensor:
-    """Pearson's, over the last dimension; NaN where either does not vary or there are fewer than three."""
-    if one.shape[-1] < 3:
-        return one.new_full(one.shape[:-1], torch.nan)
-    away, beside = (each - each.mean(-1, keepdim=True) for each in (one, other))
-    found: Tensor = (away * beside).sum(-1) / (away.norm(dim=-1) * beside.norm(dim=-1))
-    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from innerworks.data.corpus import Contexts, Corpus
-from innerworks.data.lifting.served import Interrupted
+from innerworks.data.corpus.passes import PassStopped
 from innerworks.decode.vocabulary.units.found import result_of
 from innerworks.decode.vocabulary.units.places import units_of
 from innerworks.decode.vocabulary.units.scan import Plan, kept_in, scanned
@@ -21,18 +21,9 @@ from innerworks.model.sites import Site
 from innerworks.registry import Cost, technique
 from innerworks.results import Result
 
-__all__ = ["PassStopped", "maximally_activating"]
+__all__ = ["maximally_activating"]
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 0.99)
-
-
-class PassStopped(Interrupted):
-    """A pass over a corpus was stopped; `partial` is the result on the contexts that were seen."""
-
-    def __init__(self, partial: Result, done: int, total: int, out: str | Path | None) -> None:
-        kept = "give out= a folder to be able to go on" if out is None else f"the same call goes on from there ({out})"
-        super().__init__(partial, [], "", total)
-        self.args = (f"stopped after {done} of {total} contexts. e.partial is the result so far; {kept}.",)
 
 
 @technique(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from innerworks.data.corpus import Contexts
-from innerworks.data.lifting.asked import content
+from innerworks.data.corpus.passes import asked_of
 from innerworks.decode.vocabulary.units.highest import Highest
 from innerworks.decode.vocabulary.units.places import Units
 from innerworks.decode.vocabulary.units.sampled import Sample
@@ -97,12 +96,8 @@ _PARTS = ("spread", "highest", "lowest", "sample")
 
 def kept_in(folder: Path, model: Model, contexts: Contexts, units: Units, plan: Plan) -> Progressing:
     """The folder of this very pass; one that holds another is refused."""
-    numbers = sha256(repr(content(model.edits)).encode()).hexdigest()[:16]
     question = {
-        "model": model.fingerprint,
-        "edits": [*map(str, model.edits), numbers] if model.edits else [],
-        "number type": str(model.dtype),
-        "corpus": contexts.fingerprint,
+        **asked_of(model, contexts),
         "units": list(units.labels),
         "bases": units.bases,
     }

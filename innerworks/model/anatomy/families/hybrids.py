@@ -84,7 +84,9 @@ granitemoehybrid = replace(
     gate=Part("shared_mlp.input_linear", 0),
     down="shared_mlp.output_linear",
     experts=Experts(
-        "block_sparse_moe.router", "block_sparse_moe.experts", shared=Shared("shared_mlp", down="output_linear")
+        "block_sparse_moe.router",
+        "block_sparse_moe.experts",
+        shared=Shared("shared_mlp", down="output_linear", up=Part("input_linear", 1), branch=Part("input_linear", 0)),
     ),
     layers=(_instead("mamba", _MAMBA2),),
     cases=(Case("position_embedding_type", "rope", {"rotary": False}, other_than=True),),
@@ -105,7 +107,7 @@ nemotron_h = Family(
     rotary=False,
     has_attention=False,
     has_mlp=False,
-    experts=Experts("mixer.gate", "mixer.experts", shared=Shared("mixer.shared_experts")),
+    experts=Experts("mixer.gate", "mixer.experts", shared=Shared("mixer.shared_experts", branch=None)),
     layers=(
         LayerCase("mixer.conv1d", {"mixer": Mixer("mixer", _MAMBA2)}),
         LayerCase("mixer.o_proj", {"has_attention": True}),

@@ -8,7 +8,8 @@ from word_models import KINDS, corpus, random_ids, tiny
 
 import innerworks as iw
 from innerworks import at
-from innerworks.decode.vocabulary.units.maximally_activating import PassStopped, maximally_activating
+from innerworks.data.corpus.passes import PassStopped
+from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
 from innerworks.decode.vocabulary.units.views import unit_views
 from innerworks.errors import FileError, InnerworksError, NonFiniteError, OptionError, PromptError, SiteError
 
