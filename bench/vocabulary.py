@@ -76,8 +76,9 @@ def lenses(pairs: int) -> Iterator[Row]:
     """The logit lens on a long prompt and at one position; a step of fitting a tuned lens; copying scores."""
     import torch
 
+    from innerworks.decode.vocabulary.translators.descent import Recipe
     from innerworks.decode.vocabulary.translators.text_states import stream_sites
-    from innerworks.decode.vocabulary.translators.training import Reading, Recipe, Training
+    from innerworks.decode.vocabulary.translators.training import Reading, Training
 
     model = iw.load("smollm2-135m-instruct-q4")
     contexts = iw.Corpus.of(_text(), context=512, limit=8192).contexts(model)

@@ -17,10 +17,11 @@ import innerworks as iw
 from innerworks import at
 from innerworks.data.corpus import Contexts
 from innerworks.decode.vocabulary.translators.affine import Translators
+from innerworks.decode.vocabulary.translators.descent import Recipe
 from innerworks.decode.vocabulary.translators.divergence import divergences
 from innerworks.decode.vocabulary.translators.moments import Moments
 from innerworks.decode.vocabulary.translators.text_states import stream_sites, text_states
-from innerworks.decode.vocabulary.translators.training import Reading, Recipe, Training
+from innerworks.decode.vocabulary.translators.training import Reading, Training
 from innerworks.errors import InnerworksError, SiteError
 
 KINDS = ("gpt2", "llama", "gpt_neox", "gemma2", "olmo2", "mixtral")
