@@ -30,6 +30,8 @@ class Place:
     """What is done to states before they are read as those of the last layer."""
     scale: Tensor | None = None
     """The norm's denominators [row, position], where they are not the states' own."""
+    words: Translate | None = None
+    """What makes logits of states, where that is not the model's own head."""
 
     @property
     def layer(self) -> int:
@@ -54,8 +56,7 @@ def read_places(
             count = len(last[chunk])
             ending = model.weights.logits(last[chunk]) if wanted.spread else None
             for some in chunks(len(places), model.n_vocab * count):
-                together = torch.cat([_read(places[one], flat[one][chunk]) for one in range(len(places))[some]])
-                logits = _logits(model, places[some], together, chunk)
+                logits = _logits(model, places[some], [one[chunk] for one in flat[some]], chunk)
                 repeats = len(logits) // count
                 own = None if flat_targets is None else flat_targets[chunk].repeat(repeats, 1)
                 against = None if ending is None else ending.repeat(repeats, 1)
@@ -75,11 +76,15 @@ def _read(place: Place, states: Tensor) -> Tensor:
     return states if place.translate is None else place.translate(states)
 
 
-def _logits(model: Model, places: Sequence[Place], states: Tensor, chunk: slice) -> Tensor:
-    """The logits of several places' states, one place behind the other; all are normed in one way."""
+def _logits(model: Model, places: Sequence[Place], states: Sequence[Tensor], chunk: slice) -> Tensor:
+    """The logits of several places' states, one place behind the other; all are read in one way."""
+    straight = [one.words(own) for one, own in zip(places, states, strict=True) if one.words is not None]
+    if straight:
+        return torch.cat(straight)
+    together = torch.cat([_read(one, own) for one, own in zip(places, states, strict=True)])
     weights = model.weights
     if places[0].scale is None:
-        return weights.logits(states)
+        return weights.logits(together)
     scale = torch.cat([one.scale.flatten()[chunk] for one in places if one.scale is not None])
-    read = weights.into_readout(states) / scale[:, None]
+    read = weights.into_readout(together) / scale[:, None]
     return read.to(weights.unembed.dtype) @ weights.unembed

@@ -141,6 +141,4 @@ def _run(under_way: Stepwise, folder: Progressing | None, name: str, progress: P
             if folder is not None:
                 folder.save(under_way.step, under_way.tensors())
                 where = f"is kept in {folder.folder}, and the same call goes on from there"
-            raise FitInterrupted(
-                f"stopped after {under_way.step} of {steps} steps; what was fitted {where}."
-            ) from None
+            raise FitInterrupted(f"stopped after {under_way.step} of {steps} steps; what was fitted {where}.") from None
