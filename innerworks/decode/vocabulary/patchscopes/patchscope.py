@@ -85,7 +85,7 @@ def patchscope(
     where = PRESETS[chosen].placeholder if placeholder is None and chosen and given is not None else placeholder
     targets = targets_of(into, prompts, given, where)
     states = read_states(model, prompts, site)
-    values = mapped(mapping, states.values, states.layers, model, into)
+    values = mapped(mapping, states.values, states.site.name, states.layers, model, into)
     looked_for = answers(model, into, target, states.predicted, follow=chosen == "next_token")
     several = _layers(target_layer)
     grid = Grid(
