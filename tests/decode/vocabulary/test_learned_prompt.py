@@ -1,4 +1,4 @@
-"""A learned prompt's gradient is that of the plain module, it reads what the model knows, and it goes on when killed."""
+"""A learned prompt's gradient is the plain module's, training lowers its loss, and a killed fit goes on."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ def hooked(module, prompt, layer, states, following):
 
 
 @pytest.mark.parametrize("layer", [0, 1])
-@pytest.mark.parametrize("family", [kind for kind in KINDS if kind != "gpt_neox"])
+@pytest.mark.parametrize("family", KINDS)
 def test_the_gradient_is_the_plain_modules(family, layer):
     model = tiny(family)
     text = continued_states(model, random_text(), [0, 1, 2], [at.resid_post[layer]], [2, 4], 2)
