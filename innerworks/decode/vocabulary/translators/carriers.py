@@ -83,13 +83,20 @@ class Carrier:
         """The last states [row, 1 + n, d] where each next token is predicted, behind the text's own n tokens."""
         return torch.cat(list(self.parts(states, following, max_tokens)))
 
-    def written(self, states: Tensor, count: int, max_tokens: int | None = None) -> tuple[Tensor, Tensor]:
-        """The last states [row, 1 + count, d] behind `count` tokens that it writes itself, and these [row, count]."""
+    def written(
+        self, states: Tensor, count: int, max_tokens: int | None = None, *, first: Tensor | None = None
+    ) -> Tensor:
+        """The last states [row, 1 + count, d] behind `count` tokens that it writes itself.
+
+        `first` [row, d] are those at its own last token, where they are known.
+        """
         following = torch.zeros((len(states), 0), dtype=torch.long, device=states.device)
-        for _ in range(count):
+        if first is not None and count:
+            following = self._likeliest(first)[:, None]
+        while following.shape[1] < count:
             ids = [self._likeliest(streams[:, -1]) for streams in self.parts(states, following, max_tokens)]
             following = torch.cat([following, torch.cat(ids)[:, None]], 1)
-        return self.forced(states, following, max_tokens), following
+        return self.forced(states, following, max_tokens)
 
     def _likeliest(self, stream: Tensor) -> Tensor:
         with torch.no_grad():

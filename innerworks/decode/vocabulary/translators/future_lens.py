@@ -123,7 +123,7 @@ class _Read:
         if self.forced:
             streams = self.carrier.forced(states, following[:, : self.ahead].clamp(min=0), self.max_tokens)
         else:
-            streams, _ = self.carrier.written(states, self.ahead, self.max_tokens)
+            streams = self.carrier.written(states, self.ahead, self.max_tokens)
         model, shape = self.carrier.model, streams.shape[:2]
         flat, targets, parts = streams.flatten(0, 1), following.flatten()[:, None], []
         with torch.no_grad():

@@ -80,7 +80,8 @@ class Ways:
                 streams = carrier.forced(text.places[number], given, self.max_tokens)
                 found.setdefault(name, {})[carrier.layer] = self._of(streams)
                 if self.ahead:
-                    written, _ = carrier.written(text.places[number], self.ahead, self.max_tokens)
+                    first, own = streams[:, 0], text.places[number]
+                    written = carrier.written(own, self.ahead, self.max_tokens, first=first)
                     found.setdefault(f"{name}, on its own", {})[carrier.layer] = self._of(written)
         return found
 
