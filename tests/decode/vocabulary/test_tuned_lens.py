@@ -75,6 +75,17 @@ def test_least_squares_find_a_planted_map():
     assert torch.allclose(held, torch.eye(d, dtype=torch.float64).expand(2, d, d), atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_sums_of_half_precision_states_are_exact(dtype):
+    x = (torch.randn(1, 300, 8, generator=torch.Generator().manual_seed(5)) * 3 + 1).to(dtype)
+    halves, doubles = Moments.none(1, 8, 8, "cpu"), Moments.none(1, 8, 8, "cpu")
+    halves.add(x, x[0])
+    doubles.add(x.double(), x[0].double())
+    for name in ("x", "y", "xx", "xy"):
+        expected = getattr(doubles, name)
+        assert torch.allclose(getattr(halves, name), expected, atol=1e-6 * float(expected.abs().max()))
+
+
 def test_a_planted_rotation_between_layers_is_recovered():
     """Behind block 0 the stream is only rotated: a translator that knows the rotation reads the final prediction."""
     module = families.build("llama", dtype=torch.float64, seed=3)

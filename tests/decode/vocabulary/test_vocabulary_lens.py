@@ -130,6 +130,18 @@ def test_a_fit_that_was_stopped_goes_on_bit_for_bit(tmp_path):
     assert np.array_equal(one.values, two.values, equal_nan=True)
 
 
+def test_a_model_in_bfloat16_begins_where_the_same_in_float32_does():
+    corpus, tokenizer = iw.Corpus.of(spoken()[1], context=10), spoken()[0].tokenizer
+    lenses = []
+    for dtype in (torch.bfloat16, torch.float32):
+        module = families.build("llama", vocab_size=len(tokenizer), seed=5, dtype=torch.bfloat16).to(dtype)
+        model = iw.load(module, tokenizer=tokenizer)
+        lenses.append(iw.fit_vocabulary_lens(model, corpus, layers=(1,), steps=0, progress=False))
+    half, whole = (lens["words"][0] @ lens["into"][0] for lens in lenses)
+    assert half.dtype == torch.float32
+    assert float((half - whole).norm()) < 0.05 * float(whole.norm())
+
+
 def test_it_is_read_as_it_says():
     model, texts = spoken()
     lens = fitted(rank=5)

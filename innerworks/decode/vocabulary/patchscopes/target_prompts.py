@@ -37,8 +37,8 @@ PRESETS: dict[str, Preset] = {
     "same": Preset(None),
     "future": Preset('Hello! Could you please tell me more about "', new_tokens=4, placeholder=-1),
 }
-"""Of Ghandeharioun et al. 2024, sections 4.1 and 4.3, their question marks and x's all written x; "future" is the best
-fixed prompt of Pal et al. 2023, whose last token is replaced."""
+"""Of Ghandeharioun et al. 2024, sections 4.1 and 4.3, their question marks and x's all written x; "future" is a prompt
+of Pal et al. 2023, whose last token is replaced."""
 
 
 def targets_of(model: Model, sources: Sequence[Prompt], given: Any, placeholder: Any) -> list[Prompt]:

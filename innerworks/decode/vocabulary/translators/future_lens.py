@@ -20,6 +20,7 @@ from innerworks.errors import InnerworksError
 from innerworks.model.engine.progress import Progress, watched
 from innerworks.model.model import Model
 from innerworks.model.sites import at, pick
+from innerworks.model.tokens import Prompt
 from innerworks.registry import Cost, technique
 from innerworks.results import Artifact, Result, Table, View, labelled
 
@@ -65,7 +66,7 @@ def future_lens(
     *,
     prompt: Annotated[Artifact | None, "a learned prompt, as iw.fit_learned_prompt gives"] = None,
     text: Annotated[
-        str, "where none is learned: a prompt of words, whose last token the state replaces"
+        str | Prompt | Sequence[int], "where none is learned: a prompt of words, whose last token the state replaces"
     ] = FIXED_PROMPT,
     layers: Annotated[tuple[int, ...] | None, "whose states; by default those learned for, or the middle one"] = None,
     positions: Annotated[tuple[int, ...] | None, "of which tokens; all by default"] = None,

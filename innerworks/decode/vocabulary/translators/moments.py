@@ -38,7 +38,8 @@ class Moments:
         self.count += y.shape[0]
         self.x += x.double().sum(1)
         self.y += y.double().sum(0)
-        for place in range(len(x)):  # products of a few thousand states are exact enough as they are
+        x, y = (one.float() if one.dtype.itemsize < 4 else one for one in (x, y))
+        for place in range(len(x)):  # products of a few thousand states are exact enough in float32
             self.xx[place] += x[place].T @ x[place]
             self.xy[place] += x[place].T @ y
 
