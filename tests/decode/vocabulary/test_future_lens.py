@@ -1,5 +1,6 @@
 """The Future Lens says what a patched plain module says; its quality is counted as by hand, beside honest baselines."""
 
+import families
 import numpy as np
 import pytest
 import torch
@@ -125,6 +126,22 @@ def test_the_numbers_are_those_of_the_future_lens():
     counted = Counted(rest.ids, model.n_vocab).unigram()
     expected = -counted[left_out.tensor(range(len(prompts)))[:, 3:]].mean()
     assert float(found.data["surprisal"].sel(way="unigram")[0]) == pytest.approx(float(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize("family", KINDS)
+def test_every_kind_of_model_is_fitted_read_and_mapped(family):
+    tokenizer, texts = spoken()[0].tokenizer, spoken()[1]
+    model = iw.load(families.build(family, vocab_size=len(tokenizer), seed=5), tokenizer=tokenizer)
+    corpus, usual = iw.Corpus.of(texts, context=10), {"layers": (1,), "ahead": 1, "steps": 2, "progress": False}
+    words = iw.fit_vocabulary_lens(model, corpus, **usual, rank=6)
+    prompt = iw.fit_learned_prompt(model, corpus, **usual, length=3)
+    states = iw.fit_tuned_lens(model, corpus, ahead=1, steps=2, progress=False)
+    found = iw.future_quality(model, corpus, words=words, states=states, prompt=prompt, text="t3 t5", progress=False)
+    assert found.data["surprisal"].shape == (10, 1) and np.isfinite(found.data["surprisal"]).all()
+    end = model.n_layers - 1
+    mapped = iw.fit_state_map(model, corpus, site=at.resid_post[1], target=at.resid_post[end], progress=False)
+    read = iw.logit_lens(model, texts[0], lens=mapped, target="next").data["log_prob"]
+    assert np.isfinite(read.values[:, :-1]).all() and 0 < float(mapped["r2"][0]) <= 1
 
 
 def test_counts_are_those_of_witten_and_bell():

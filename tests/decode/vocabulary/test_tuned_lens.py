@@ -275,7 +275,7 @@ def test_a_lens_of_another_model_is_refused():
     wide = iw.load(families.build("llama", hidden_size=48, vocab_size=model.n_vocab), tokenizer=model.tokenizer)
     with pytest.raises(InnerworksError, match="states of 32 numbers, and those of .* have 48"):
         iw.logit_lens(wide, texts[0], lens=lens)
-    with pytest.raises(InnerworksError, match="takes a fitted tuned-lens or attention-lens, and this is a probe"):
+    with pytest.raises(InnerworksError, match="takes a fitted tuned-lens, .* or vocabulary-lens, and this is a probe"):
         iw.logit_lens(model, texts[0], lens=replace(lens, kind="probe"))
     with pytest.raises(SiteError, match="this lens was not fitted for it"):
         iw.logit_lens(model, texts[0], at.attn_out[:], lens=lens)
