@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "coming-from.md"
-HEADINGS = {"transformer_lens": "TransformerLens", "nnsight": "nnsight"}
+HEADINGS = {"transformer_lens": "TransformerLens", "nnsight": "nnsight", "tuned_lens": "tuned-lens"}
 OPENED = {
     "transformer_lens": """
 from transformer_lens import patching
@@ -28,6 +28,13 @@ import nnsight
 class TransformersModel(nnsight.TransformersModel):
     def __init__(self, name):
         super().__init__(MODULE, tokenizer=TOKENIZER)
+""",
+    "tuned_lens": """
+import os
+from tuned_lens.nn.lenses import LogitLens, TunedLens
+from tuned_lens.plotting import PredictionTrajectory
+os.chdir(Path(__file__).parent)
+hf, ids, following = MODULE, [464, 3797, 3332, 319], [3797, 3332, 319, 262]
 """,
 }
 FRAGMENTS = {

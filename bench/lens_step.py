@@ -45,8 +45,9 @@ def our_step(model: Any, contexts: Any) -> Callable[[], object]:
     """A step over one context, from no translation on."""
     import torch
 
+    from innerworks.decode.vocabulary.translators.descent import Recipe
     from innerworks.decode.vocabulary.translators.text_states import stream_sites
-    from innerworks.decode.vocabulary.translators.training import Reading, Recipe, Training
+    from innerworks.decode.vocabulary.translators.training import Reading, Training
 
     reading = Reading(tuple(stream_sites(range(model.n_layers))), model.n_layers, 0, adds=True)
     weight = torch.zeros(model.n_layers, model.d_model, model.d_model)

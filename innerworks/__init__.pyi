@@ -103,8 +103,13 @@ from innerworks.decode.vocabulary.patchscopes.self_interpretation import self_in
 from innerworks.decode.vocabulary.spectroscopy.corpus_spectroscopy import corpus_spectroscopy
 from innerworks.decode.vocabulary.spectroscopy.logit_spectroscopy import logit_spectroscopy
 from innerworks.decode.vocabulary.translators.attention_lens import fit_attention_lens
+from innerworks.decode.vocabulary.translators.future_lens import future_lens
+from innerworks.decode.vocabulary.translators.future_quality import future_quality
+from innerworks.decode.vocabulary.translators.learned_prompt import fit_learned_prompt
 from innerworks.decode.vocabulary.translators.lens_quality import lens_quality
+from innerworks.decode.vocabulary.translators.state_map import fit_state_map
 from innerworks.decode.vocabulary.translators.tuned_lens import fit_tuned_lens
+from innerworks.decode.vocabulary.translators.vocabulary_lens import fit_vocabulary_lens
 from innerworks.decode.vocabulary.units.maximally_activating import maximally_activating
 from innerworks.decode.vocabulary.weights.copying_scores import copying_scores
 from innerworks.decode.vocabulary.weights.effective_embedding import effective_embedding
@@ -144,8 +149,13 @@ __all__ += [
     "effective_embedding",
     "evaluate",
     "fit_attention_lens",
+    "fit_learned_prompt",
+    "fit_state_map",
     "fit_tuned_lens",
+    "fit_vocabulary_lens",
     "full_ov_circuit",
+    "future_lens",
+    "future_quality",
     "joint_ablation",
     "lens_quality",
     "logit_lens",

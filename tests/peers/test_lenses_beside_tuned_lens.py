@@ -38,3 +38,13 @@ def test_both_ways(family, tmp_path):
         for token in (5, 40):
             found = iw.logit_lens(model, prompt, lens=lens, target=token).data["logit"].values[:LAYERS]
             assert found == pytest.approx(answers[name][..., token].numpy(), abs=2e-5), name
+    found = iw.logit_lens(model, prompt, lens=read_tuned_lens(tmp_path / "theirs", model), target="next").data
+    ours = {
+        "rank": found["rank"].values + 1,
+        "entropy": found["entropy"].values,
+        "forward_kl": found["kl"].values,
+        "cross_entropy": -found["log_prob"].values,
+        "max_probability": found["top_prob"].isel(top=0).values,
+    }
+    for name, values in ours.items():
+        assert values[:, :-1] == pytest.approx(answers[name][:, :-1].numpy(), abs=2e-5), name

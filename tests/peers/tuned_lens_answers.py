@@ -1,7 +1,8 @@
 """tuned-lens' side, run in its own environment: `python tuned_lens_answers.py FAMILY FOLDER`.
 
 In FOLDER it finds `ours`, a lens that innerworks wrote, and leaves `theirs`, a lens of its own, and what both give for
-the prompt in `answers.safetensors`: "ours" and "theirs", [depth, position, vocabulary].
+the prompt in `answers.safetensors`: "ours" and "theirs", [depth, position, vocabulary], and the numbers of the
+trajectory of "theirs", [depth, position].
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from safetensors.torch import save_file
 from same_models import LAYERS, module_of, prompts
 from tuned_lens.nn.lenses import TunedLens, TunedLensConfig
 from tuned_lens.nn.unembed import Unembed
+from tuned_lens.plotting import PredictionTrajectory
+
+TRAJECTORY = ("rank", "entropy", "forward_kl", "cross_entropy", "max_probability")
 
 
 def main(family: str, folder: Path) -> None:
@@ -35,6 +39,10 @@ def main(family: str, folder: Path) -> None:
             name: torch.stack([lens(states[depth], idx=depth)[0] for depth in range(LAYERS)])
             for name, lens in (("ours", ours), ("theirs", theirs))
         }
+    ids = prompts()[0][0].tolist()
+    trajectory = PredictionTrajectory.from_lens_and_model(theirs, module, ids, targets=[*ids[1:], 0])
+    for name in TRAJECTORY:
+        answers[name] = torch.as_tensor(getattr(trajectory, name)().stats).double().contiguous()
     save_file(answers, folder / "answers.safetensors")
 
 

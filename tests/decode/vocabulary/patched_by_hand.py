@@ -17,7 +17,8 @@ def tiny(family):
 
 
 def blocks_of(module):
-    return module.transformer.h if hasattr(module, "transformer") else module.model.layers
+    base = module.base_model
+    return base.h if hasattr(base, "h") else base.layers
 
 
 def by_hand(module, ids, layer, position, value):

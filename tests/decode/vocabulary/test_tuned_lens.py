@@ -17,10 +17,11 @@ import innerworks as iw
 from innerworks import at
 from innerworks.data.corpus import Contexts
 from innerworks.decode.vocabulary.translators.affine import Translators
+from innerworks.decode.vocabulary.translators.descent import Recipe
 from innerworks.decode.vocabulary.translators.divergence import divergences
 from innerworks.decode.vocabulary.translators.moments import Moments
 from innerworks.decode.vocabulary.translators.text_states import stream_sites, text_states
-from innerworks.decode.vocabulary.translators.training import Reading, Recipe, Training
+from innerworks.decode.vocabulary.translators.training import Reading, Training
 from innerworks.errors import InnerworksError, SiteError
 
 KINDS = ("gpt2", "llama", "gpt_neox", "gemma2", "olmo2", "mixtral")
@@ -72,6 +73,17 @@ def test_least_squares_find_a_planted_map():
     assert noise > 0.9 * y.var(0).mean(), "the other states say nothing of them"
     held, _ = sums.solved(1e9, towards_same=True)
     assert torch.allclose(held, torch.eye(d, dtype=torch.float64).expand(2, d, d), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_sums_of_half_precision_states_are_exact(dtype):
+    x = (torch.randn(1, 300, 8, generator=torch.Generator().manual_seed(5)) * 3 + 1).to(dtype)
+    halves, doubles = Moments.none(1, 8, 8, "cpu"), Moments.none(1, 8, 8, "cpu")
+    halves.add(x, x[0])
+    doubles.add(x.double(), x[0].double())
+    for name in ("x", "y", "xx", "xy"):
+        expected = getattr(doubles, name)
+        assert torch.allclose(getattr(halves, name), expected, atol=1e-6 * float(expected.abs().max()))
 
 
 def test_a_planted_rotation_between_layers_is_recovered():
@@ -272,7 +284,7 @@ def test_a_lens_of_another_model_is_refused():
     wide = iw.load(families.build("llama", hidden_size=48, vocab_size=model.n_vocab), tokenizer=model.tokenizer)
     with pytest.raises(InnerworksError, match="states of 32 numbers, and those of .* have 48"):
         iw.logit_lens(wide, texts[0], lens=lens)
-    with pytest.raises(InnerworksError, match="takes a fitted tuned-lens or attention-lens, and this is a probe"):
+    with pytest.raises(InnerworksError, match="takes a fitted tuned-lens, .* or vocabulary-lens, and this is a probe"):
         iw.logit_lens(model, texts[0], lens=replace(lens, kind="probe"))
     with pytest.raises(SiteError, match="this lens was not fitted for it"):
         iw.logit_lens(model, texts[0], at.attn_out[:], lens=lens)

@@ -16,7 +16,7 @@ from innerworks.decode.vocabulary.lenses.places import columns_of, read_sites, s
 from innerworks.decode.vocabulary.lenses.reading import Place, read_places
 from innerworks.decode.vocabulary.lenses.targets import FOLLOWED_EVERYWHERE, followed
 from innerworks.decode.vocabulary.lenses.views import with_views
-from innerworks.decode.vocabulary.translators.affine import Translators
+from innerworks.decode.vocabulary.translators.fitted import FittedLens, fitted_lens
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.model.sites import Site, at
@@ -73,9 +73,9 @@ def logit_lens(
     """
     if top < 0:
         raise SiteError(f"top={top}: say how many tokens to list, 0 for none.")
-    translators = None if lens is None else Translators.of(lens, model)
-    end, ahead = (model.n_layers, 0) if translators is None else (translators.end, translators.ahead)
-    chosen = read_sites(model, sites, () if translators is None else translators.sites)
+    fitted = None if lens is None else fitted_lens(lens, model)
+    end, ahead = (model.n_layers, 0) if fitted is None else (fitted.end, fitted.ahead)
+    chosen = read_sites(model, sites, () if fitted is None else fitted.sites)
     columns = columns_of(chosen, prompts.width)
     read = tuple(range(prompts.width)) if columns is None else columns
     last = at.resid_post[end - 1]
@@ -88,7 +88,7 @@ def logit_lens(
     final = run[last @ read] if ahead == 0 else _further(run[last], read, ahead)
     follows = followed(model, prompts, target, read, ahead)
     wanted = Wanted(top=max(top, 1), targets=True, spread=spread)
-    places = _places(run, chosen, {last: final} if ahead == 0 else {}, read, translators, own=norm == "own")
+    places = _places(run, chosen, {last: final} if ahead == 0 else {}, read, fitted, own=norm == "own")
     found = read_places(model, places, final, wanted, follows)
     data = lens_arrays(model, places, found.statistics, columns, listed=top)
     if (isinstance(target, str) and target in FOLLOWED_EVERYWHERE) or target is None:
@@ -122,17 +122,16 @@ def _places(
     sites: Sequence[Site],
     known: Mapping[Site, Tensor],
     columns: Sequence[int],
-    translators: Translators | None,
+    fitted: FittedLens | None,
     *,
     own: bool,
 ) -> list[Place]:
     scale = None if own else run[at.norm_scale["final"] @ tuple(columns)]
     found = []
     for site in sites:
-        translate = None if translators is None else translators.at(site)
         place = replace(site, pos=None)
         states = known[place] if place in known else states_of(run, site, columns)
-        found.append(Place(place, states, translate, scale))
+        found.append(Place(place, states, scale=scale) if fitted is None else fitted.place(place, states, scale))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,6 +31,8 @@ class Place:
     """What is done to states before they are read as those of the last layer."""
     scale: Tensor | None = None
     """The norm's denominators [row, position], where they are not the states' own."""
+    words: Translate | None = None
+    """What makes logits of states, where that is not the model's own head."""
 
     def some(self, chunk: slice) -> Tensor:
         """The states [token, n] of some tokens, rows one behind the other."""
@@ -42,7 +45,12 @@ class Place:
 
     def is_read_as(self, final: Tensor) -> bool:
         """Whether it shows what the last states show."""
-        return self.states is final and self.translate is None and self.scale is None
+        return self.states is final and self.translate is None and self.scale is None and self.words is None
+
+    @property
+    def head(self) -> str:
+        """What makes logits of it; places that share a head are read together."""
+        return "words" if self.words is not None else "own norm" if self.scale is None else "given norm"
 
     @property
     def layer(self) -> int:
@@ -120,13 +128,19 @@ class _Reading:
 
 
 def _logits(model: Model, places: Sequence[Place], chunk: slice) -> Tensor:
-    """The logits [token, place, V] of some places; those that are normed in another way stand behind the others."""
+    """The logits [token, place, V] of some places."""
+    parts = [_of_one_head(model, list(some), chunk) for _, some in groupby(places, lambda one: one.head)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def _of_one_head(model: Model, places: Sequence[Place], chunk: slice) -> Tensor:
+    straight = [one.words(one.some(chunk)) for one in places if one.words is not None]
+    if straight:
+        return torch.stack(straight, 1)
     weights = model.weights
     states = torch.stack([one.read(chunk) for one in places], 1)
     scales = [one.scale.flatten()[chunk] for one in places if one.scale is not None]
-    own = len(places) - len(scales)
     if not scales:
         return weights.logits(states)
-    read = weights.into_readout(states[:, own:]) / torch.stack(scales, 1)[..., None]
-    scaled = read.to(weights.unembed.dtype) @ weights.unembed
-    return torch.cat([weights.logits(states[:, :own]), scaled], 1) if own else scaled
+    read = weights.into_readout(states) / torch.stack(scales, 1)[..., None]
+    return read.to(weights.unembed.dtype) @ weights.unembed

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["mapped"]
 
 
-def mapped(mapping: Any, values: Tensor, layers: Sequence[int], source: Model, into: Model) -> Tensor:
-    """States [example, layer, place, d] as the target model is given them; an error where they are not of its width."""
+def mapped(mapping: Any, values: Tensor, kind: str, layers: Sequence[int], source: Model, into: Model) -> Tensor:
+    """States [example, layer, place, d] as the target model is given them; an error where they are not of its width.
+
+    `kind` is the name of their site.
+    """
+    if isinstance(mapping, Artifact):
+        _refuse_others(mapping, kind, source, into)
     if mapping is None:
         if source.d_model != into.d_model:
             raise OptionError(
@@ -42,7 +47,7 @@ def _one(mapping: Any, states: Tensor, layer: int, source: Model, into: Model) -
     if callable(mapping):
         found = mapping(states, layer)
     else:
-        matrix, bias = _affine(mapping, layer, source)
+        matrix, bias = _affine(mapping, layer)
         if matrix.ndim != 2 or matrix.shape[0] != source.d_model:
             raise OptionError(
                 f"mapping has a matrix of shape {tuple(matrix.shape)}: states are rows of width {source.d_model}, so "
@@ -59,9 +64,9 @@ def _one(mapping: Any, states: Tensor, layer: int, source: Model, into: Model) -
     return torch.as_tensor(found)
 
 
-def _affine(mapping: Any, layer: int, source: Model) -> tuple[Tensor, Tensor | None]:
+def _affine(mapping: Any, layer: int) -> tuple[Tensor, Tensor | None]:
     if isinstance(mapping, Artifact):
-        return _fitted(mapping, layer, source)
+        return _fitted(mapping, layer)
     if isinstance(mapping, tuple) and len(mapping) == 2:
         return torch.as_tensor(mapping[0]), torch.as_tensor(mapping[1])
     if hasattr(mapping, "shape"):
@@ -71,13 +76,28 @@ def _affine(mapping: Any, layer: int, source: Model) -> tuple[Tensor, Tensor | N
     )
 
 
-def _fitted(artifact: Artifact, layer: int, source: Model) -> tuple[Tensor, Tensor | None]:
-    """The `matrix` and `bias` of an artifact, of this layer where it has one for each of its config's `layers`."""
+def _refuse_others(artifact: Artifact, kind: str, source: Model, into: Model) -> None:
+    """Raise where an artifact was fitted on another model, or for other places."""
     if artifact.model and artifact.model != source.fingerprint:
         raise OptionError(
             f"this {artifact.kind} was fitted on the model {artifact.model}, and these states are of "
             f"{source.fingerprint}: fit one on this model."
         )
+    leads_to = artifact.config.get("into")
+    if leads_to and leads_to != into.fingerprint:
+        raise OptionError(
+            f"this {artifact.kind} leads to states of the model {leads_to}, and the model that reads them is "
+            f"{into.fingerprint}: give the target_model that it was fitted for."
+        )
+    kinds = sorted({name.partition(".")[0] for name in artifact.config.get("places", [])})
+    if kinds and kind not in kinds:
+        raise OptionError(
+            f"this {artifact.kind} is of {', '.join(kinds)}, and these states are of {kind}: fit one of it."
+        )
+
+
+def _fitted(artifact: Artifact, layer: int) -> tuple[Tensor, Tensor | None]:
+    """The `matrix` and `bias` of an artifact, of this layer where it has one for each of its config's `layers`."""
     matrix = torch.as_tensor(artifact["matrix"])
     bias = torch.as_tensor(artifact["bias"]) if "bias" in artifact.tensors else None
     if matrix.ndim != 3:

@@ -64,7 +64,8 @@ def patchscope(
 
     Presets: "next_token" (a few repeated words, then the placeholder: the model goes on as the state would),
     "description" (short descriptions of a country, a person, a firm, then the placeholder; text is written), "same"
-    (S itself: with a placeholder earlier or later in it, the state of a first hop's answer repairs a second hop). A
+    (S itself: with a placeholder earlier or later in it, the state of a first hop's answer repairs a second hop),
+    "future" (Pal 2023: a request for more, whose last token the state replaces; four tokens are written). A
     relation as `target_prompt`, such as "The capital of x is", with known answers, extracts an attribute.
     Ghandeharioun et al. 2024, arXiv:2401.06102.
 
@@ -81,9 +82,10 @@ def patchscope(
     given = PRESETS[chosen].prompt if chosen else target_prompt
     if given is None and into is not model:
         raise OptionError("preset='same' puts a state back into its own prompt, so it has no other target_model.")
-    targets = targets_of(into, prompts, given, placeholder)
+    where = PRESETS[chosen].placeholder if placeholder is None and chosen and given is not None else placeholder
+    targets = targets_of(into, prompts, given, where)
     states = read_states(model, prompts, site)
-    values = mapped(mapping, states.values, states.layers, model, into)
+    values = mapped(mapping, states.values, states.site.name, states.layers, model, into)
     looked_for = answers(model, into, target, states.predicted, follow=chosen == "next_token")
     several = _layers(target_layer)
     grid = Grid(

@@ -76,7 +76,7 @@ def self_interpretation(
         raise OptionError(f"max_new_tokens={max_new_tokens}: an interpretation has at least one token.")
     asked = placed(interpretation_prompt(model, interpretation, repeats), placeholder)
     states = read_states(model, prompts, site)
-    values = mapped(mapping, states.values, states.layers, model, model)
+    values = mapped(mapping, states.values, states.site.name, states.layers, model, model)
     targets = (asked,) * len(prompts)
     grid = Grid(states, values, model, tuple(prompts), targets, (target_layer,), True, max_tokens)
     rows = grid.rows

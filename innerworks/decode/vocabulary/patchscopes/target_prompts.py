@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["PATCHED", "PRESETS", "Preset", "PresetName", "placed", "targets_of"]
 
 PATCHED = "where the state is put"
-PresetName = Literal["next_token", "description", "same"]
+PresetName = Literal["next_token", "description", "same", "future"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Preset:
 
     prompt: str | None
     new_tokens: int = 0
+    placeholder: str | int = "x"
 
 
 PRESETS: dict[str, Preset] = {
@@ -34,8 +35,10 @@ PRESETS: dict[str, Preset] = {
         new_tokens=12,
     ),
     "same": Preset(None),
+    "future": Preset('Hello! Could you please tell me more about "', new_tokens=4, placeholder=-1),
 }
-"""Of Ghandeharioun et al. 2024, sections 4.1 and 4.3, their question marks and x's all written x."""
+"""Of Ghandeharioun et al. 2024, sections 4.1 and 4.3, their question marks and x's all written x; "future" is a prompt
+of Pal et al. 2023, whose last token is replaced."""
 
 
 def targets_of(model: Model, sources: Sequence[Prompt], given: Any, placeholder: Any) -> list[Prompt]:

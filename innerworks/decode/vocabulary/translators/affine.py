@@ -1,4 +1,4 @@
-"""Fitted lenses as artifacts: for each place W x + b, in the stream added to x itself, read as the last state."""
+"""Fitted lenses of states as artifacts: for each place W x + b, in the stream added to x, read as the last state."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from innerworks.decode.vocabulary.lenses.reading import Place
 from innerworks.decode.vocabulary.translators.text_states import stream_sites
 from innerworks.errors import InnerworksError, SiteError
 from innerworks.model.sites import Site, at
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from innerworks.model.model import Model
     from innerworks.results import Artifact
 
-__all__ = ["KINDS", "Translators"]
+__all__ = ["STATE_MAP", "Translators", "canonical", "on_device", "refuse_other_models"]
 
-KINDS = ("tuned-lens", "attention-lens")
+STATE_MAP = "state-map"
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,8 @@ class Translators:
     @classmethod
     def of(cls, artifact: Artifact, model: Model) -> Translators:
         """Those of an artifact, which must be of this model; an error that says what is wrong with another."""
-        if artifact.kind not in KINDS:
-            raise InnerworksError(f"lens= takes a fitted {' or '.join(KINDS)}, and this is a {artifact.kind}.")
-        weight, bias, config = artifact["weight"], artifact["bias"], artifact.config
-        if weight.shape[1] != model.d_model:
-            raise InnerworksError(
-                f"this {artifact.kind} is for states of {weight.shape[1]} numbers, and those of "
-                f"{model.name or 'this model'} have {model.d_model}: it was fitted on another model."
-            )
-        if artifact.model and model.fingerprint and artifact.model != model.fingerprint:
-            raise InnerworksError(
-                f"this {artifact.kind} was fitted on a model of other weights ({artifact.model}, and this is "
-                f"{model.fingerprint}). Fit one for this model, or say that they fit with "
-                "dataclasses.replace(lens, model=model.fingerprint)."
-            )
+        weight, bias, config = *_tensors(artifact), artifact.config
+        refuse_other_models(artifact, model, weight.shape[1])
         named = config.get("places") or [str(one) for one in stream_sites(range(len(weight)))]
         end = int(config.get("end", model.n_layers))
         if not len(named) == len(weight) == len(bias) or end > model.n_layers:
@@ -62,9 +51,13 @@ class Translators:
                 f"this {artifact.kind} has {len(weight)} maps and {len(bias)} biases for {len(named)} places, and "
                 f"leads to block {end} of {model.n_layers}: it was fitted on another model."
             )
-        places = {_canonical(model.anatomy.check(at(name))): number for number, name in enumerate(named)}
+        places = {canonical(model.anatomy.check(at(name))): number for number, name in enumerate(named)}
         ahead, adds = int(config.get("ahead", 0)), bool(config.get("adds", True))
-        return cls(places, _on(weight, model), _on(bias, model), end, ahead, adds)
+        return cls(places, on_device(weight, model), on_device(bias, model), end, ahead, adds)
+
+    def place(self, site: Site, states: Tensor, scale: Tensor | None = None) -> Place:
+        """States [row, position, n] of a place, and how they are read; `scale` is another norm's than their own."""
+        return Place(site, states, self.at(site), scale)
 
     @property
     def sites(self) -> list[Site]:
@@ -74,8 +67,8 @@ class Translators:
 
     def at(self, site: Site) -> Callable[[Tensor], Tensor] | None:
         """What turns the states of a place into those they lead to; None where nothing is done."""
-        place = self.places.get(_canonical(site))
-        if place is None and self.ahead == 0 and _canonical(site) == at.resid_post[self.end - 1]:
+        place = self.places.get(canonical(site))
+        if place is None and self.ahead == 0 and canonical(site) == at.resid_post[self.end - 1]:
             return None
         if place is None:
             known = ", ".join(map(str, [*self.places][:3]))
@@ -90,7 +83,35 @@ class Translators:
         return translated
 
 
-def _canonical(site: Site) -> Site:
+def _tensors(artifact: Artifact) -> tuple[Any, Any]:
+    """Weights [place, d, n] and biases [place, d]."""
+    if artifact.kind != STATE_MAP:
+        return artifact["weight"], artifact["bias"]
+    if artifact.config.get("end") is None:
+        raise InnerworksError(
+            f"this {STATE_MAP} leads to {', '.join(artifact.config.get('targets', []))} of "
+            f"{artifact.config.get('into') or 'its model'}: a lens reads one that leads to a single layer's stream of "
+            "the same model, at.resid_post[layer]. iw.patchscope takes any, as mapping=."
+        )
+    return torch.as_tensor(artifact["matrix"]).transpose(1, 2), artifact["bias"]
+
+
+def refuse_other_models(artifact: Artifact, model: Model, width: int) -> None:
+    """Raise where an artifact is for states of another width, or was fitted on other weights."""
+    if width != model.d_model:
+        raise InnerworksError(
+            f"this {artifact.kind} is for states of {width} numbers, and those of "
+            f"{model.name or 'this model'} have {model.d_model}: it was fitted on another model."
+        )
+    if artifact.model and model.fingerprint and artifact.model != model.fingerprint:
+        raise InnerworksError(
+            f"this {artifact.kind} was fitted on a model of other weights ({artifact.model}, and this is "
+            f"{model.fingerprint}). Fit one for this model, or say that they fit with "
+            "dataclasses.replace(lens, model=model.fingerprint)."
+        )
+
+
+def canonical(site: Site) -> Site:
     """A place whatever positions are read of it; the stream before a block is the stream behind the one before."""
     site = replace(site, pos=None)
     if site.name != "resid_pre":
@@ -100,7 +121,7 @@ def _canonical(site: Site) -> Site:
     return place
 
 
-def _on(tensor: Any, model: Model) -> Tensor:
+def on_device(tensor: Any, model: Model) -> Tensor:
     """In at least float32, where the model's states are."""
     found = torch.as_tensor(tensor).to(model.device)
     return found if found.dtype == torch.float64 and model.dtype == torch.float64 else found.float()

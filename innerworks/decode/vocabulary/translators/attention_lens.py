@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from innerworks.data.corpus import Corpus
-from innerworks.decode.vocabulary.translators.fitting import Fit, recipe
-from innerworks.decode.vocabulary.translators.training import Optimiser, Reading
+from innerworks.data.corpus import Contexts, Corpus
+from innerworks.decode.vocabulary.translators.descent import Optimiser, recipe
+from innerworks.decode.vocabulary.translators.fitting import Fit
+from innerworks.decode.vocabulary.translators.training import Reading, Training
 from innerworks.errors import InnerworksError
 from innerworks.model.engine.progress import Progress
 from innerworks.model.model import Model
@@ -62,6 +63,11 @@ def fit_attention_lens(
         sites = [replace(at.z[layer], unit=head) for layer in chosen for head in range(model.n_heads)]
     reading = Reading(tuple(sites), model.n_layers, 0, adds=False)
     how = recipe(steps, contexts, positions, optimiser, rate, seed, corpus.context)
+
+    def begin(text: Contexts, restored: bool) -> Training:
+        return Training.begun(model, text, reading, how, "least_squares", restored=restored)
+
+    question = {"start": "least_squares", **vars(how)}
     return Fit(
-        "fit_attention_lens", "attention-lens", model, corpus, reading, how, "least_squares", held_out, out, progress
+        "fit_attention_lens", "attention-lens", model, corpus, reading.said, question, begin, held_out, out, progress
     ).artifact()

@@ -1,18 +1,16 @@
-"""Fitting lenses: translators begun by least squares, improved by gradient descent, kept while they are fitted."""
+"""Fits on text that are kept while they go on: begun, gone on with where a call was stopped, or found done."""
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
 from torch import Tensor
 
-from innerworks.decode.vocabulary.translators.moments import Moments
-from innerworks.decode.vocabulary.translators.training import Optimiser, Reading, Recipe, Training
 from innerworks.errors import FileError, InnerworksError
 from innerworks.model.engine.progress import Progress, watched
 from innerworks.results import Artifact
@@ -23,11 +21,8 @@ if TYPE_CHECKING:
     from innerworks.data.corpus import Contexts, Corpus
     from innerworks.model.model import Model
 
-__all__ = ["Fit", "FitInterrupted", "Start"]
+__all__ = ["Fit", "FitInterrupted", "Stepwise", "tokens_ahead"]
 
-Start = Literal["least_squares", "identity"]
-_TOKENS_FOR_MOMENTS = 65536
-_RIDGE = 0.1
 _SAVE_EVERY = 60.0
 """Seconds."""
 
@@ -36,61 +31,83 @@ class FitInterrupted(InnerworksError, KeyboardInterrupt):
     """A fit was stopped; with out= the same call goes on with it."""
 
 
+class Stepwise(Protocol):
+    """Something that is fitted step by step, and can go on from what it kept."""
+
+    step: int
+
+    @property
+    def steps(self) -> int:
+        """How many there are in all."""
+        ...
+
+    def advance(self) -> None:
+        """One step."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a later step depends on."""
+        ...
+
+    def restore(self, step: int, tensors: Mapping[str, Any]) -> None:
+        """Go on from what `tensors` gave after that step."""
+        ...
+
+    def fitted(self, held_out: Contexts) -> dict[str, Tensor]:
+        """What was fitted, as the artifact keeps it; what was left out of the text is there to test it on."""
+        ...
+
+
 @dataclass(frozen=True)
 class Fit:
-    """One fit of a kind of lens, by the technique `name`: on which text, of what, how, and where it is kept."""
+    """One fit by the technique `name`: on which text, of what, how, and where it is kept."""
 
     name: str
     kind: str
     model: Model
     corpus: Corpus
-    reading: Reading
-    recipe: Recipe
-    start: Start
+    said: dict[str, Any]
+    """What the artifact says of itself."""
+    how: dict[str, Any]
+    """What else the outcome depends on."""
+    begin: Callable[[Contexts, bool], Stepwise]
+    """The fit at its beginning, on a text; True: it is about to be restored."""
     held_out: float
     out: Path | None
     progress: Progress
 
     def artifact(self) -> Artifact:
-        """The lens, fitted from the beginning, from where an earlier call was stopped, or found done."""
+        """What was fitted, from the beginning, from where an earlier call was stopped, or found done."""
         fitted, tested = self.corpus.contexts(self.model).split(self.held_out)
-        question = {"model": self.model.fingerprint, "text": fitted.fingerprint, "start": self.start}
-        question |= {**self.reading.said, **vars(self.recipe)}
+        question = {"model": self.model.fingerprint, "text": fitted.fingerprint, **self.how, **self.said}
         done = _done(self.out, question)
         if done is not None:
             return done
         folder = None if self.out is None else _unfinished(Path(self.out), self.name, question)
         before = None if folder is None else folder.opened()
-        start = self.start if before is None else "identity"
-        weight, bias = _beginning(self.model, fitted, self.reading, start)
-        training = Training(self.model, fitted, self.reading, self.recipe, weight, bias)
+        under_way = self.begin(fitted, before is not None)
         if before is not None:
-            training.restore(*before)
-        _run(training, folder, self.name, self.progress)
+            under_way.restore(*before)
+        _run(under_way, folder, self.name, self.progress)
         text = {"fitted": fitted.fingerprint, "held_out": tested.fingerprint, "share": self.held_out}
-        config = {**self.reading.said, "question": question, "text": text}
-        tensors = {"weight": weight, "bias": bias, "losses": training.curve}
-        lens = Artifact(self.kind, tensors, config, self.model.fingerprint)
+        config = {**self.said, "question": question, "text": text}
+        found = Artifact(self.kind, under_way.fitted(tested), config, self.model.fingerprint)
         if self.out is not None and folder is not None:
-            lens.save(self.out)
+            found.save(self.out)
             shutil.rmtree(folder.folder, ignore_errors=True)
-        return lens
+        return found
 
 
-def recipe(
-    steps: int, contexts: int, positions: int | None, optimiser: Optimiser, rate: float | None, seed: int, width: int
-) -> Recipe:
-    """How to fit, checked; `width` is at how many positions of a context something can be read."""
-    positions = width if positions is None else positions
-    if width < 1 or min(contexts, positions) < 1 or steps < 0 or positions > width:
+def tokens_ahead(ahead: int, context: int) -> int:
+    """How many tokens further on, checked; the width of what can be read of a context."""
+    if ahead < 0:
+        raise InnerworksError(f"ahead={ahead}: 0 for the same token, 1 or more for later ones.")
+    if ahead > context - 2:
         raise InnerworksError(
-            f"steps={steps}, contexts={contexts}, positions={positions}: 0 steps (least squares alone) or more, 1 or "
-            f"more contexts, and at most the {width} positions of a context."
+            f"ahead={ahead}: contexts of {context} tokens have no {ahead} tokens behind their second; take fewer, or "
+            "a corpus of longer contexts, iw.Corpus(…, context=…)."
         )
-    if rate is not None and not rate > 0:
-        raise InnerworksError(f"rate={rate}: a step needs a rate above 0, such as 1e-4.")
-    usual = 1e-4 if optimiser == "adam" else 0.1
-    return Recipe(steps, contexts, positions, optimiser, usual if rate is None else rate, 1e-3, seed)
+    return context - ahead
 
 
 def _done(out: Path | None, question: dict[str, Any]) -> Artifact | None:
@@ -108,47 +125,20 @@ def _unfinished(out: Path, name: str, question: dict[str, Any]) -> Progressing:
     return Progressing.at(out.with_name(f"{out.name}.unfinished"), name, question)
 
 
-def _beginning(model: Model, contexts: Contexts, reading: Reading, start: Start) -> tuple[Tensor, Tensor]:
-    """The first weights [place, d, n] and biases [place, d]: nothing, or what least squares say."""
-    precise = torch.float64 if model.dtype == torch.float64 else torch.float32
-    if start == "identity":
-        n = reading.states(model, contexts, [0], [0]).places.shape[-1]
-        weight = torch.zeros((len(reading.sites), model.d_model, n), dtype=precise, device=model.device)
-        return weight, weight.new_zeros(weight.shape[:2])
-    maps, offsets = _moments(model, contexts, reading).solved(_RIDGE, towards_same=reading.adds)
-    if reading.adds:
-        maps = maps - torch.eye(model.d_model, dtype=maps.dtype, device=maps.device)
-    return maps.transpose(1, 2).contiguous().to(precise), offsets.to(precise)
-
-
-def _moments(model: Model, contexts: Contexts, reading: Reading) -> Moments:
-    """Sums over the text, as much of it as is plenty, without the first tokens of contexts: they are unlike others."""
-    positions = list(range(1, contexts.width - reading.ahead))
-    sums: Moments | None = None
-    for rows in contexts.batches(2048):
-        states = reading.states(model, contexts, rows, positions)
-        sums = sums or Moments.none(len(reading.sites), states.places.shape[-1], model.d_model, model.device)
-        sums.add(states.places, states.final)
-        if sums.count >= _TOKENS_FOR_MOMENTS:
-            break
-    assert sums is not None
-    return sums
-
-
-def _run(training: Training, folder: Progressing | None, name: str, progress: Progress) -> None:
-    steps, saved = training.recipe.steps, time.monotonic()
+def _run(under_way: Stepwise, folder: Progressing | None, name: str, progress: Progress) -> None:
+    steps, saved = under_way.steps, time.monotonic()
     with watched(progress, name, steps) as tell:
-        tell(training.step)
+        tell(under_way.step)
         try:
-            while training.step < steps:
-                training.advance()
-                tell(training.step)
+            while under_way.step < steps:
+                under_way.advance()
+                tell(under_way.step)
                 if folder is not None and time.monotonic() - saved >= _SAVE_EVERY:
-                    folder.save(training.step, training.tensors())
+                    folder.save(under_way.step, under_way.tensors())
                     saved = time.monotonic()
         except KeyboardInterrupt:
             where = "is lost: with out= it would be kept"
             if folder is not None:
-                folder.save(training.step, training.tensors())
+                folder.save(under_way.step, under_way.tensors())
                 where = f"is kept in {folder.folder}, and the same call goes on from there"
-            raise FitInterrupted(f"stopped after {training.step} of {steps} steps; what was fitted {where}.") from None
+            raise FitInterrupted(f"stopped after {under_way.step} of {steps} steps; what was fitted {where}.") from None

@@ -15,7 +15,7 @@ from innerworks.data.intervals import mean_intervals
 from innerworks.decode.vocabulary.lenses.distributions import Wanted
 from innerworks.decode.vocabulary.lenses.reading import Place, read_places
 from innerworks.decode.vocabulary.lenses.views import along_places
-from innerworks.decode.vocabulary.translators.affine import Translators
+from innerworks.decode.vocabulary.translators.fitted import FittedLens, fitted_lens
 from innerworks.decode.vocabulary.translators.text_states import stream_sites, text_states
 from innerworks.errors import InnerworksError
 from innerworks.model.engine.progress import Progress, watched
@@ -73,9 +73,9 @@ def lens_quality(
     gains is not all in the state: it also learns what usually follows in such text.
     """
     contexts = _chosen(corpus.contexts(model), lens, tokens)
-    fitted = None if lens is None else Translators.of(lens, model)
+    fitted = None if lens is None else fitted_lens(lens, model)
     sites = stream_sites(range(model.n_layers + 1)) if fitted is None else fitted.sites
-    lenses: dict[str, Translators | None] = {} if any(site.name == "z" for site in sites) else {"logit lens": None}
+    lenses: dict[str, FittedLens | None] = {} if any(site.name == "z" for site in sites) else {"logit lens": None}
     if lens is not None:
         lenses[lens.kind.replace("-", " ")] = fitted
     rows = _rows(model, contexts, lenses, sites, progress)
@@ -105,7 +105,7 @@ def _chosen(contexts: Contexts, lens: Artifact | None, tokens: int) -> Contexts:
 def _rows(
     model: Model,
     contexts: Contexts,
-    lenses: dict[str, Translators | None],
+    lenses: dict[str, FittedLens | None],
     sites: Sequence[Site],
     progress: Progress,
 ) -> dict[str, Any]:
@@ -121,11 +121,9 @@ def _rows(
             with torch.no_grad():
                 said = torch.stack([model.weights.logits(row).argmax(-1) for row in final]).cpu()
             read = []
-            for translators in lenses.values():
-                places = [
-                    Place(site, one.reshape(*shape, -1), None if translators is None else translators.at(site))
-                    for site, one in zip(sites, states.places, strict=True)
-                ]
+            for one in lenses.values():
+                given = zip(sites, (states_here.reshape(*shape, -1) for states_here in states.places), strict=True)
+                places = [Place(*own) if one is None else one.place(*own) for own in given]
                 read.append(_means(read_places(model, places, final, wanted, following).statistics, said))
             found.append({name: torch.stack([one[name] for one in read], 1) for name in read[0]})
             tell(rows[-1] + 1)

@@ -38,7 +38,8 @@ class Moments:
         self.count += y.shape[0]
         self.x += x.double().sum(1)
         self.y += y.double().sum(0)
-        for place in range(len(x)):  # products of a few thousand states are exact enough as they are
+        x, y = (one.float() if one.dtype.itemsize < 4 else one for one in (x, y))
+        for place in range(len(x)):  # products of a few thousand states are exact enough in float32
             self.xx[place] += x[place].T @ x[place]
             self.xy[place] += x[place].T @ y
 
@@ -48,17 +49,27 @@ class Moments:
         The penalty is `ridge` times the middle variance of x's coordinates (a few are huge in most models). Where text
         says nothing, a state of the stream stays as it is, and another adds nothing.
         """
-        means, target = self.x / self.count, self.y / self.count
-        size = self.x.shape[1]
+        target, size = self.y / self.count, self.x.shape[1]
         eye = torch.eye(size, dtype=self.xx.dtype, device=self.xx.device)
         prior = eye if towards_same else torch.zeros_like(self.xy[0])
         weights, biases = [], []
-        for place in range(len(means)):
-            mean = means[place]
-            covariance = self.xx[place] / self.count - torch.outer(mean, mean)
+        for place in range(len(self.x)):
+            mean = self.mean(place)
+            covariance, penalty = self.penalised(place, ridge)
             across = self.xy[place] / self.count - torch.outer(mean, target)
-            penalty = ridge * float(covariance.diagonal().median().clamp(min=1e-30))
-            found = torch.linalg.solve(covariance + penalty * eye, across + penalty * prior)
+            found = torch.linalg.solve(covariance, across + penalty * prior)
             weights.append(found)
             biases.append(target - mean @ found)
         return torch.stack(weights), torch.stack(biases)
+
+    def mean(self, place: int) -> Tensor:
+        """The mean state of a place, [n]."""
+        return self.x[place] / self.count
+
+    def penalised(self, place: int, ridge: float) -> tuple[Tensor, float]:
+        """The covariance of a place's states [n, n] with a penalty on its diagonal, and the penalty."""
+        mean = self.mean(place)
+        covariance = self.xx[place] / self.count - torch.outer(mean, mean)
+        penalty = ridge * float(covariance.diagonal().median().clamp(min=1e-30))
+        eye = torch.eye(len(mean), dtype=covariance.dtype, device=covariance.device)
+        return covariance + penalty * eye, penalty

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from innerworks.data.corpus import Contexts
     from innerworks.model.model import Model
 
-__all__ = ["TextStates", "stream_sites", "text_states"]
+__all__ = ["Continued", "TextStates", "continued_states", "stream_sites", "text_states"]
 
 
 @dataclass(frozen=True)
@@ -62,4 +62,31 @@ def text_states(
         torch.stack([at_place(site) for site in sites]),
         run[last][:, further].flatten(0, 1),
         following[:, further].flatten(),
+    )
+
+
+@dataclass(frozen=True)
+class Continued:
+    """The states of some tokens of a corpus, and how the text goes on behind each of them."""
+
+    places: Tensor
+    """At every place, [place, token, d]."""
+    final: Tensor
+    """The last states there and at each of the tokens behind, [token, 1 + n, d]."""
+    following: Tensor
+    """The ids of those behind, [token, n]."""
+
+
+def continued_states(
+    model: Model, contexts: Contexts, rows: Sequence[int], sites: Sequence[Site], positions: Sequence[int], ahead: int
+) -> Continued:
+    """The states of some rows at some positions, and `ahead` tokens further on."""
+    ids = contexts.tensor(rows).to(model.device)
+    last = at.resid_post[model.n_layers - 1]
+    run = model.run(ids, capture=list(dict.fromkeys([*sites, last])), logits=None)
+    columns = torch.tensor(list(positions), device=ids.device)[:, None] + torch.arange(ahead + 1, device=ids.device)
+    return Continued(
+        torch.stack([run[site][:, columns[:, 0]].flatten(0, 1) for site in sites]),
+        run[last][:, columns].flatten(0, 1),
+        ids[:, columns[:, 1:]].flatten(0, 1),
     )

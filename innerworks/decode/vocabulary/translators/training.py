@@ -1,15 +1,17 @@
-"""The loop that fits a tuned lens: which tokens each step sees, the optimiser, and what is kept to go on from."""
+"""Translators under way: what is read as what, where they begin, and the gradient of a step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
+from innerworks.decode.vocabulary.translators.descent import Descent, Recipe
 from innerworks.decode.vocabulary.translators.divergence import divergences
+from innerworks.decode.vocabulary.translators.moments import Moments
 from innerworks.decode.vocabulary.translators.text_states import TextStates, text_states
 
 if TYPE_CHECKING:
@@ -17,24 +19,12 @@ if TYPE_CHECKING:
     from innerworks.model.model import Model
     from innerworks.model.sites import Site
 
-__all__ = ["Optimiser", "Reading", "Recipe", "Training"]
+__all__ = ["TOKENS_FOR_MOMENTS", "Reading", "Start", "Training", "moments"]
 
-Optimiser = Literal["adam", "sgd"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a lens is fitted."""
-
-    steps: int
-    contexts: int
-    """How many contexts a step reads."""
-    positions: int
-    """At how many positions of each."""
-    optimiser: Optimiser
-    rate: float
-    decay: float
-    seed: int
+Start = Literal["least_squares", "identity"]
+TOKENS_FOR_MOMENTS = 65536
+_TOKENS_AT_ONCE = 2048
+_RIDGE = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,33 +49,33 @@ class Reading:
         return {"places": list(map(str, self.sites)), "end": self.end, "ahead": self.ahead, "adds": self.adds}
 
 
-@dataclass
-class Training:
-    """Translators under way: weight [place, d, n] and bias [place, d], changed in place."""
+class Training(Descent):
+    """Translators: weight [place, d, n] and bias [place, d]."""
 
-    model: Model
-    contexts: Contexts
-    reading: Reading
-    recipe: Recipe
-    weight: Tensor
-    bias: Tensor
-    step: int = 0
-    losses: list[Tensor] = field(default_factory=list)
-    """For each step the mean divergence at every place, in nats."""
+    def __init__(
+        self, model: Model, contexts: Contexts, reading: Reading, recipe: Recipe, weight: Tensor, bias: Tensor
+    ) -> None:
+        super().__init__(contexts, recipe, {"weight": weight, "bias": bias}, contexts.width - reading.ahead)
+        self.model, self.reading, self.weight, self.bias = model, reading, weight, bias
 
-    def __post_init__(self) -> None:
-        parameters, recipe = [self.weight, self.bias], self.recipe
-        self.optimiser: torch.optim.Optimizer
-        if recipe.optimiser == "adam":
-            self.optimiser = torch.optim.Adam(parameters, lr=recipe.rate, betas=(0.9, 0.99))
-        else:
-            self.optimiser = torch.optim.SGD(
-                parameters, lr=recipe.rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay
-            )
+    @classmethod
+    def begun(
+        cls, model: Model, contexts: Contexts, reading: Reading, recipe: Recipe, start: Start, *, restored: bool
+    ) -> Training:
+        """From the beginning: no translation (also where what was kept will be restored), or least squares."""
+        precise = torch.float64 if model.dtype == torch.float64 else torch.float32
+        if start == "identity" or restored:
+            n = reading.states(model, contexts, [0], [0]).places.shape[-1]
+            weight = torch.zeros((len(reading.sites), model.d_model, n), dtype=precise, device=model.device)
+            return cls(model, contexts, reading, recipe, weight, weight.new_zeros(weight.shape[:2]))
+        maps, offsets = moments(model, contexts, reading).solved(_RIDGE, towards_same=reading.adds)
+        if reading.adds:
+            maps = maps - torch.eye(model.d_model, dtype=maps.dtype, device=maps.device)
+        weight, bias = maps.transpose(1, 2).contiguous().to(precise), offsets.to(precise)
+        return cls(model, contexts, reading, recipe, weight, bias)
 
-    def advance(self) -> None:
-        """One step."""
-        rows, positions = self._drawn()
+    def gradients(self, rows: Sequence[int], positions: Sequence[int]) -> Tensor:
+        """Of KL(final ‖ lens), at every place."""
         states = self.reading.states(self.model, self.contexts, rows, positions)
         given = states.places.to(self.weight)
         translated = torch.bmm(given, self.weight.transpose(1, 2)) + self.bias[:, None]
@@ -93,45 +83,27 @@ class Training:
         losses, gradients = divergences(self.model, list(translated.to(states.final.dtype)), states.final)
         back = torch.stack(gradients).to(self.weight)
         self.weight.grad, self.bias.grad = torch.bmm(back.transpose(1, 2), given), back.sum(1)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.rate * (1 - self.step / self.recipe.steps)
-        self.optimiser.step()
-        self.step += 1
-        self.losses.append(losses)
+        return losses
 
-    def _drawn(self) -> tuple[list[int], list[int]]:
-        """The contexts and positions of this step: they follow from the seed and the step's number."""
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
-        rows = torch.randint(len(self.contexts), (self.recipe.contexts,), generator=generator)
-        width = self.contexts.width - self.reading.ahead
-        positions = torch.randperm(width, generator=generator)[: self.recipe.positions]
-        return rows.tolist(), sorted(positions.tolist())
+    def fitted(self, held_out: Contexts) -> dict[str, Tensor]:
+        """The translators."""
+        return {"weight": self.weight, "bias": self.bias, "losses": self.curve}
 
-    @property
-    def curve(self) -> Tensor:
-        """The losses, [step, depth]."""
-        return torch.stack(self.losses) if self.losses else torch.zeros(0, len(self.weight), dtype=torch.float64)
 
-    # -- to go on from --------------------------------------------------------------------------------------------
+def moments(
+    model: Model, contexts: Contexts, reading: Reading, led_to: Callable[[Tensor], Tensor] | None = None
+) -> Moments:
+    """Sums over the text, as much of it as is plenty, without the first tokens of contexts: they are unlike others.
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that a later step depends on."""
-        found = {"weight": self.weight, "bias": self.bias, "losses": self.curve}
-        for name, parameter in (("weight", self.weight), ("bias", self.bias)):
-            for key, value in self.optimiser.state.get(parameter, {}).items():
-                if value is not None:
-                    found[f"{name}.{key}"] = torch.as_tensor(value)
-        return found
-
-    def restore(self, step: int, tensors: Mapping[str, Any]) -> None:
-        """Go on from what `tensors` gave after that step."""
-        with torch.no_grad():
-            self.weight.copy_(torch.as_tensor(tensors["weight"]))
-            self.bias.copy_(torch.as_tensor(tensors["bias"]))
-        for name, parameter in (("weight", self.weight), ("bias", self.bias)):
-            own = {key: torch.as_tensor(value) for key, value in tensors.items() if key.startswith(f"{name}.")}
-            self.optimiser.state[parameter] = {
-                key.partition(".")[2]: value.clone() if value.dim() == 0 else value.clone().to(parameter)
-                for key, value in own.items()
-            }
-        self.step, self.losses = step, list(tensors["losses"])
+    `led_to` makes of the states that they lead to what they are held against, of the same size.
+    """
+    positions = list(range(1, contexts.width - reading.ahead))
+    sums: Moments | None = None
+    for rows in contexts.batches(_TOKENS_AT_ONCE):
+        states = reading.states(model, contexts, rows, positions)
+        sums = sums or Moments.none(len(reading.sites), states.places.shape[-1], model.d_model, model.device)
+        sums.add(states.places, states.final if led_to is None else led_to(states.final))
+        if sums.count >= TOKENS_FOR_MOMENTS:
+            break
+    assert sums is not None
+    return sums

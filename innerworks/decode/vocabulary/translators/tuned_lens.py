@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from innerworks.data.corpus import Corpus
-from innerworks.decode.vocabulary.translators.fitting import Fit, Start, recipe
+from innerworks.data.corpus import Contexts, Corpus
+from innerworks.decode.vocabulary.translators.descent import Optimiser, recipe
+from innerworks.decode.vocabulary.translators.fitting import Fit, tokens_ahead
 from innerworks.decode.vocabulary.translators.text_states import stream_sites
-from innerworks.decode.vocabulary.translators.training import Optimiser, Reading
+from innerworks.decode.vocabulary.translators.training import Reading, Start, Training
 from innerworks.errors import InnerworksError
 from innerworks.model.engine.progress import Progress
 from innerworks.model.model import Model
@@ -58,13 +59,19 @@ def fit_tuned_lens(
     what can be had from a state by a linear map, on text like that it was fitted on. What it says of later tokens holds
     what usually comes there in such text.
     """
-    if ahead < 0:
-        raise InnerworksError(f"ahead={ahead}: 0 for the same token, 1 or more for later ones.")
+    width = tokens_ahead(ahead, corpus.context)
     last = model.n_layers if end is None else _end(model, end)
     depths = range(last if ahead == 0 else last + 1)
     reading = Reading(tuple(stream_sites(depths)), last, ahead, adds=True)
-    how = recipe(steps, contexts, positions, optimiser, rate, seed, corpus.context - ahead)
-    return Fit("fit_tuned_lens", "tuned-lens", model, corpus, reading, how, start, held_out, out, progress).artifact()
+    how = recipe(steps, contexts, positions, optimiser, rate, seed, width)
+
+    def begin(text: Contexts, restored: bool) -> Training:
+        return Training.begun(model, text, reading, how, start, restored=restored)
+
+    question = {"start": start, **vars(how)}
+    return Fit(
+        "fit_tuned_lens", "tuned-lens", model, corpus, reading.said, question, begin, held_out, out, progress
+    ).artifact()
 
 
 def _end(model: Model, end: int) -> int:
