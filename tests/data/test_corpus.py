@@ -89,7 +89,7 @@ def test_a_limit_takes_the_beginning():
 
 
 @pytest.mark.parametrize("rows", [2, 7, 49, 400])
-@pytest.mark.parametrize("held_out", [0.1, 0.5])
+@pytest.mark.parametrize("held_out", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9])
 def test_a_split_takes_each_row_once(rows, held_out):
     every = iw.Contexts(np.arange(rows * 5).reshape(rows, 5))
     fitted, tested = every.split(held_out)
@@ -98,8 +98,32 @@ def test_a_split_takes_each_row_once(rows, held_out):
     if rows == 400:
         assert abs(len(tested) / rows - held_out) < 0.03
         assert tested.ids[:, 0].max() > 1800 and tested.ids[:, 0].min() < 1000, "spread over the text"
+        assert fitted.ids[:, 0].min() == 0 and fitted.ids[:, 0].max() > 1600
     batches = list(every.batches(20))
     assert [row for batch in batches for row in batch] == list(range(rows)) and max(map(len, batches)) <= 4
+
+
+@pytest.mark.parametrize("width, other", [(40, 40), (40, 64), (64, 40), (12, 30), (33, 100)])
+def test_text_that_was_seen_is_known_again_in_other_contexts(width, other):
+    """Every row that shares enough tokens with a seen one is found, wherever they stand, and no other row is."""
+    tokens = np.random.default_rng(0).integers(0, 5000, 6000)
+    seen = iw.Contexts(tokens[: 3000 // width * width].reshape(-1, width))
+    windows, size = seen.windows()
+    assert size == min(16, width)
+    shifted = iw.Contexts(tokens[7 : 7 + (5900 // other) * other].reshape(-1, other))
+    begins = 7 + np.arange(len(shifted)) * other
+    shared = np.clip(seen.tokens - begins, 0, other)
+    held = shifted.holding(windows, size)
+    assert held[shared >= 2 * size - 1].all() or other < 2 * size - 1
+    assert not held[shared == 0].any()
+    assert not iw.Contexts(tokens[:50].reshape(-1, 5)).holding(windows, size).any(), "too short to hold one"
+
+
+def test_what_begins_every_context_is_no_text_to_be_known_by():
+    tokens = np.random.default_rng(1).integers(1, 5000, 3600)
+    narrow, wide = (np.pad(tokens.reshape(-1, width), ((0, 0), (1, 0))) for width in (12, 60))
+    windows, size = iw.Contexts(narrow).windows()
+    assert size == 12 and iw.Contexts(wide).holding(windows, size).all()
 
 
 def test_what_is_no_text_is_refused(tmp_path):

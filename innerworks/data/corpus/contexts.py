@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Contexts"]
 
+_WINDOW, _ROUNDING = 16, 1e-9
 _BLOCKS = 50
 """In how many stretches the rows are cut before some are held out: neighbours stay together."""
 
@@ -75,9 +76,33 @@ class Contexts:
                 "must be a context for each part. Take more text, or shorter contexts."
             )
         stretch = max(1, len(self) // _BLOCKS)
-        every = max(2, round(1 / held_out))
         number = np.arange(len(self)) // stretch
-        tested = number % every == every - 1
+        # A stretch is held out whenever the share of those so far gains a whole one; the first never is.
+        tested = np.floor((number + 1) * held_out + _ROUNDING) > np.floor(number * held_out + _ROUNDING)
         if not tested.any():
             tested[-max(1, round(held_out * len(self))) :] = True
         return replace(self, ids=self.ids[~tested], left_over=0), replace(self, ids=self.ids[tested], left_over=0)
+
+    def windows(self) -> tuple[Any, int]:
+        """What text can be told by that holds some of this: a number for each stretch of so many tokens, and how many.
+
+        The stretches lie end to end; `holding` finds them at any place of other rows, of whatever length. A token that
+        begins every row is no text.
+        """
+        text = self.ids[:, 1:] if self.width > 1 and (self.ids[:, 0] == self.ids[0, 0]).all() else self.ids
+        size = min(_WINDOW, text.shape[1])
+        return np.unique(_numbered(text[:, : text.shape[1] // size * size].reshape(-1, size))), size
+
+    def holding(self, windows: Any, size: int) -> Any:
+        """Which rows hold one of the `windows` of other contexts, [row]."""
+        if self.width < size:
+            return np.zeros(len(self), dtype=bool)
+        found = _numbered(np.lib.stride_tricks.sliding_window_view(self.ids, size, axis=1))
+        return np.isin(found, windows).any(1)
+
+
+def _numbered(stretches: Any) -> Any:
+    """A number for each stretch of tokens [..., token], the same for the same tokens."""
+    factors = np.cumprod(np.full(stretches.shape[-1], 0x9E3779B97F4A7C15, dtype=np.uint64), dtype=np.uint64)
+    sums = (stretches.astype(np.uint64) * factors).sum(-1, dtype=np.uint64)
+    return sums.view(np.int64)

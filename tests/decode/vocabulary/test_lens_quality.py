@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_tuned_lens import fitted, spoken
+from test_tuned_lens import WORDS, fitted, spoken
 
 import innerworks as iw
 from innerworks.errors import InnerworksError
@@ -51,3 +51,25 @@ def test_a_fitted_lens_is_better_on_what_it_left_out():
 def test_too_little_is_refused():
     with pytest.raises(InnerworksError, match="at least one context of 10"):
         iw.lens_quality(spoken()[0], corpus(), tokens=5)
+
+
+def test_in_other_contexts_no_text_is_read_that_the_lens_was_fitted_on():
+    model, texts = spoken()
+    generator = np.random.default_rng(9)
+    others = [" ".join(generator.choice(WORDS, 30)) for _ in range(12)]
+    lens = fitted(steps=0)
+    first = corpus().contexts(model).ids[0, 0]
+    assert (corpus().contexts(model).ids[:, 0] == first).all(), "each context begins with the same token"
+    seen = {tuple(row[1:]) for row in corpus().contexts(model).split(0.1)[0].ids.tolist()}
+
+    def read(given):
+        checks = iw.lens_quality(model, given, lens=lens, progress=False).checks
+        return int(next(check.note for check in checks if "contexts of" in check.note).split()[0])
+
+    wider = iw.Corpus.of([*texts, *others], context=30)
+    rows = wider.contexts(model).ids.tolist()
+    fresh = [row for row in rows if not any(tuple(row[start : start + 9]) in seen for start in range(22))]
+    assert 0 < len(fresh) < len(rows)
+    assert read(wider) == len(fresh)
+    with pytest.raises(InnerworksError, match="nothing is left to test on"):
+        read(iw.Corpus.of(texts[:6], context=30))

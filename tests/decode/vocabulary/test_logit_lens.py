@@ -239,3 +239,53 @@ def test_prompts_in_which_the_target_is_never_first_are_counted():
     assert check.measured == never and "of 6" in check.note
     said = logit_lens(model, rows, at.resid_post[:] @ -1)
     assert "prompts in which no place says the target first" not in {check.name for check in said.checks}
+
+
+def test_what_the_model_chooses_is_first_in_the_last_layer_also_where_others_tie():
+    """In bfloat16 a few in a hundred predictions tie."""
+    torch.manual_seed(0)
+    logits = (torch.randn(400, 1, 3000) * 2).bfloat16()
+    chosen = logits[:, 0].argmax(-1)
+    assert (logits[:, 0] == logits[:, 0].amax(-1, keepdim=True)).sum() > 400, "some tie"
+    found = distributions.statistics(logits, distributions.Wanted(targets=True), None, chosen[:, None])
+    assert (found["rank"] == 0).all()
+    order = torch.sort(logits[:, 0].float(), dim=-1, descending=True, stable=True).indices
+    for place in (1, 7, 300):
+        found = distributions.statistics(logits, distributions.Wanted(targets=True), None, order[:, [place]])
+        assert (found["rank"] == place).all(), "as in a stable sort"
+    module = families.module_of("gpt2", dtype=torch.bfloat16)
+    model, rows = iw.load(module), families.ids(20, 9, seed=4).tolist()
+    last = logit_lens(model, rows, at.resid_post[:]).data
+    assert (last["rank"].isel(place=-1) == 0).all() and not last["decided"].isnull().any()
+
+
+def test_where_there_are_no_numbers_there_is_no_rank():
+    logits = torch.randn(3, 1, 83)
+    logits[1] = torch.nan
+    found = distributions.statistics(logits, distributions.Wanted(targets=True), None, torch.full((3, 1), 5))
+    assert found["rank"].isnan().flatten().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "sites",
+    [
+        [at.resid_post[2], at.resid_post[0], at.resid_post[1], at.embed],
+        [at.resid_post[:], at.embed],
+        [at.resid_pre[:], at.resid_post[2]],
+    ],
+    ids=str,
+)
+def test_where_the_answer_wins_does_not_depend_on_the_order_of_places(sites):
+    model = tiny("llama")
+    assert model.n_layers == 3
+    usual, other = logit_lens(model, IDS).data, logit_lens(model, IDS, sites).data
+    for name in ("first", "decided"):
+        assert other[name].values.tolist() == usual[name].values.tolist(), name
+    halves = logit_lens(model, IDS, [at.resid_mid[:], at.resid_post[:], at.embed]).data
+    ranks = halves["rank"].sel(
+        place=["embed", *(f"resid_{kind}.{layer}" for layer in range(3) for kind in ("mid", "post"))]
+    )
+    wins = (ranks == 0).values
+    layers = np.array([-1, 0, 0, 1, 1, 2, 2], dtype=float)
+    expected = [next(layers[place] for place in range(7) if wins[place:, column].all()) for column in range(len(IDS))]
+    assert halves["decided"].values.tolist() == expected

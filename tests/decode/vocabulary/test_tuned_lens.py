@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import innerworks as iw
-from innerworks import at
+from innerworks import at, edit
 from innerworks.data.corpus import Contexts
 from innerworks.decode.vocabulary.translators.affine import Translators
 from innerworks.decode.vocabulary.translators.descent import Recipe
@@ -22,7 +22,7 @@ from innerworks.decode.vocabulary.translators.divergence import divergences
 from innerworks.decode.vocabulary.translators.moments import Moments
 from innerworks.decode.vocabulary.translators.text_states import stream_sites, text_states
 from innerworks.decode.vocabulary.translators.training import Reading, Training
-from innerworks.errors import InnerworksError, SiteError
+from innerworks.errors import InnerworksError, NonFiniteError, SiteError
 
 KINDS = ("gpt2", "llama", "gpt_neox", "gemma2", "olmo2", "mixtral")
 
@@ -270,6 +270,23 @@ def test_a_killed_fit_goes_on_bit_for_bit(tmp_path):
 def test_what_cannot_be_fitted_is_refused(options, match):
     with pytest.raises(InnerworksError, match=match):
         fitted(**options)
+
+
+def test_an_edited_model_has_a_fit_of_its_own(tmp_path):
+    model, texts = spoken()
+    edited, corpus = model.with_edits(edit.zero(at.mlp_out[1])), iw.Corpus.of(texts, context=10)
+    plain = iw.fit_tuned_lens(model, corpus, steps=0, out=tmp_path / "lens", progress=False)
+    with pytest.raises(InnerworksError, match="already holds something else that was saved"):
+        iw.fit_tuned_lens(edited, corpus, steps=0, out=tmp_path / "lens", progress=False)
+    other = iw.fit_tuned_lens(edited, corpus, steps=0, out=tmp_path / "other", progress=False)
+    assert not torch.allclose(plain["weight"], other["weight"], atol=1e-2)
+    assert other.config["question"]["edits"][0] == str(edited.edits[0])
+
+
+def test_a_fit_that_runs_away_is_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(NonFiniteError, match="came to NaN or infinity .*smaller rate="):
+        fitted(steps=3, rate=1e38, optimiser="sgd", out=tmp_path / "lens")
+    assert not (tmp_path / "lens").exists()
 
 
 def test_a_lens_of_another_model_is_refused():

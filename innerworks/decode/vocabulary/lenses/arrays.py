@@ -56,8 +56,9 @@ def _decisions(places: Sequence[Place], rank: Tensor, dims: Sequence[str]) -> di
     stream = [number for number, one in enumerate(places) if one.site.name in STREAM]
     if len(stream) < 2 or len(stream) != len(places):
         return {}
-    wins = (rank == 0).numpy()
-    layers = np.array([one.layer for one in places], dtype=float)
+    order = sorted(stream, key=lambda number: places[number].depth)
+    wins = (rank[:, order] == 0).numpy()
+    layers = np.array([places[number].depth[0] for number in order], dtype=float)
     kept = np.flip(np.logical_and.accumulate(np.flip(wins, 1), 1), 1)
     shape = [dims[0], *dims[2:]]
     return {

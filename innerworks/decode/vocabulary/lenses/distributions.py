@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Ending", "Wanted", "chunks", "largest", "nearby", "statistics"]
+__all__ = ["Ending", "Wanted", "chunks", "largest", "nearby", "ranks", "statistics"]
 
 _NUMBERS_AT_ONCE = 2**23
 """How many logits are held at a time: 32 MB in float32."""
@@ -96,13 +96,25 @@ def _statistics(
 
 def _of_targets(logits: Tensor, norm: Tensor, targets: Tensor) -> dict[str, Tensor]:
     missing = (targets < 0)[:, None]
-    own = logits.gather(-1, targets.clamp(min=0)[:, None].expand(-1, logits.shape[1], -1))
-    own = own.masked_fill(missing, -torch.inf)
+    ids = targets.clamp(min=0)[:, None].expand(-1, logits.shape[1], -1)
+    own = logits.gather(-1, ids).masked_fill(missing, -torch.inf)
     best = own.amax(-1)
-    before = torch.ge(logits, best[..., None], out=torch.empty_like(logits)).sum(-1)  # sums of booleans are slow
-    rank = before - (own >= best[..., None]).sum(-1)
-    found = {"logit": best, "log_prob": own.logsumexp(-1) - norm, "rank": rank}
-    return {name: value.masked_fill(missing.all(-1), torch.nan) for name, value in found.items()}
+    first = ids.masked_fill(own < best[..., None], logits.shape[-1]).amin(-1)
+    found = {"logit": best, "log_prob": own.logsumexp(-1) - norm, "rank": ranks(logits, best, first)}
+    lost = missing.all(-1) | norm.isnan()
+    return {name: value.masked_fill(lost, torch.nan) for name, value in found.items()}
+
+
+def ranks(logits: Tensor, values: Tensor, ids: Tensor) -> Tensor:
+    """How many tokens come before one [...] of logits [..., V]; of equal ones the lower id is first, as in argmax."""
+    over = torch.empty_like(logits)  # sums of booleans are slow
+    rank = torch.gt(logits, values[..., None], out=over).sum(-1)
+    tied = torch.ge(logits, values[..., None], out=over).sum(-1) - rank > 1
+    if tied.any():
+        equal = logits[tied] == values[tied][:, None]
+        lower = torch.arange(logits.shape[-1], device=logits.device) < ids[tied][:, None]
+        rank[tied] += (equal & lower).sum(-1).to(rank)
+    return rank
 
 
 def _spread(logits: Tensor, probs: Tensor, norm: Tensor, ending: Ending, some: slice) -> dict[str, Tensor]:

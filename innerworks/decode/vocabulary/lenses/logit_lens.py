@@ -60,11 +60,12 @@ def logit_lens(
     """What a state says when it is read as the last one: softmax(norm(x) · W_U), at every layer and position.
 
     x goes through the model's own final norm, with statistics of its own, its unembedding, logit scale and soft cap, so
-    that the last layer reads as the model's own prediction. `rank` (0 is first, ties come before), `log_prob`, `logit`
-    are the target's; `entropy`, `kl` = KL(final ‖ here) and `kl_back` = KL(here ‖ final) in nats; `top_token` and
-    `top_prob` what is said. `first` is the layer at which the target is first the most likely token, `decided` the one
-    from which on it stays so: -1 is the embedding, NaN never. `norm="final"` divides by what the last state is divided
-    by and leaves biases out, so that what parts write adds up, as direct effects do. nostalgebraist 2020; Geva 2022.
+    that the last layer reads as the model's own prediction. `rank` (0 is first; of equal ones the lower id), `log_prob`
+    and `logit` are the target's; `entropy`, `kl` = KL(final ‖ here) and `kl_back` = KL(here ‖ final) in nats;
+    `top_token` and `top_prob` what is said. `first` is the layer at which the target is first the most likely token,
+    `decided` the one from which on it stays so: -1 is the embedding, NaN never. `norm="final"` divides by what the last
+    state is divided by and leaves biases out, so that what parts write adds up, as direct effects do. nostalgebraist
+    2020; Geva 2022.
 
     What misleads: nothing makes a middle layer write in the last one's language. Where the stream is rotated, shifted
     or scaled on the way, the lens shows nonsense although the answer is there; a fitted lens corrects for that. What it

@@ -53,6 +53,12 @@ class Place:
         return "words" if self.words is not None else "own norm" if self.scale is None else "given norm"
 
     @property
+    def depth(self) -> tuple[int, int]:
+        """The last layer that has written to a stream here, and whether its MLP has."""
+        before, half = self.site.name == "resid_pre", self.site.name == "resid_mid"
+        return (self.layer - 1 if before else self.layer), 0 if half else 1
+
+    @property
     def layer(self) -> int:
         """Its layer; the embeddings stand before the first, at -1."""
         return self.site.layer if isinstance(self.site.layer, int) else -1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from innerworks.decode.vocabulary.lenses.distributions import largest
+from innerworks.decode.vocabulary.lenses.distributions import largest, ranks
 from innerworks.decode.vocabulary.patchscopes.target_prompts import PATCHED
 from innerworks.errors import NonFiniteError
 from innerworks.model.edits import make
@@ -88,8 +88,11 @@ def _measured(ids: Sequence[int], top: int) -> Callable[[Tensor, list[int]], Ten
         norm = logits.logsumexp(-1, keepdim=True)
         best, tokens = largest(logits, top)
         own = logits[:, list(ids)]
-        ranks = [(logits > own[:, [number]]).sum(-1) for number in range(len(ids))]
-        rank = torch.stack(ranks, 1) if ranks else own
+        counted = [
+            ranks(logits, own[:, number], own[:, number].new_full((len(own),), one, dtype=torch.long))
+            for number, one in enumerate(ids)
+        ]
+        rank = torch.stack(counted, 1) if counted else own
         return torch.cat([tokens.to(logits), best - norm, own - norm, rank.to(logits)], 1)
 
     return measured

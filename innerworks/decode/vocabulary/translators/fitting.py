@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
 from torch import Tensor
 
-from innerworks.errors import FileError, InnerworksError
+from innerworks.data.corpus.passes import asked_of
+from innerworks.errors import FileError, InnerworksError, NonFiniteError
 from innerworks.model.engine.progress import Progress, watched
 from innerworks.results import Artifact
 from innerworks.results import open as open_saved
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from innerworks.data.corpus import Contexts, Corpus
     from innerworks.model.model import Model
 
-__all__ = ["Fit", "FitInterrupted", "Stepwise", "tokens_ahead"]
+__all__ = ["SEEN", "Fit", "FitInterrupted", "Stepwise", "tokens_ahead"]
+
+SEEN = "text_windows"
+"""The tensor of an artifact by which text is told that it was fitted on."""
 
 _SAVE_EVERY = 60.0
 """Seconds."""
@@ -79,7 +84,7 @@ class Fit:
     def artifact(self) -> Artifact:
         """What was fitted, from the beginning, from where an earlier call was stopped, or found done."""
         fitted, tested = self.corpus.contexts(self.model).split(self.held_out)
-        question = {"model": self.model.fingerprint, "text": fitted.fingerprint, **self.how, **self.said}
+        question = {**asked_of(self.model, fitted), **self.how, **self.said}
         done = _done(self.out, question)
         if done is not None:
             return done
@@ -89,9 +94,12 @@ class Fit:
         if before is not None:
             under_way.restore(*before)
         _run(under_way, folder, self.name, self.progress)
-        text = {"fitted": fitted.fingerprint, "held_out": tested.fingerprint, "share": self.held_out}
+        windows, size = fitted.windows()
+        text = {"fitted": fitted.fingerprint, "held_out": tested.fingerprint, "share": self.held_out, "window": size}
         config = {**self.said, "question": question, "text": text}
-        found = Artifact(self.kind, under_way.fitted(tested), config, self.model.fingerprint)
+        tensors = under_way.fitted(tested) | {SEEN: torch.from_numpy(windows)}
+        _refuse_no_numbers(self.name, tensors)
+        found = Artifact(self.kind, tensors, config, self.model.fingerprint)
         if self.out is not None and folder is not None:
             found.save(self.out)
             shutil.rmtree(folder.folder, ignore_errors=True)
@@ -108,6 +116,15 @@ def tokens_ahead(ahead: int, context: int) -> int:
             "a corpus of longer contexts, iw.Corpus(…, context=…)."
         )
     return context - ahead
+
+
+def _refuse_no_numbers(name: str, tensors: Mapping[str, Tensor]) -> None:
+    lost = [key for key, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    if lost:
+        raise NonFiniteError(
+            f"{name} came to NaN or infinity ({', '.join(lost)}), so there is nothing to keep. Take a smaller rate=, "
+            "or steps=0 for least squares alone; and see that the model itself gives numbers on this text."
+        )
 
 
 def _done(out: Path | None, question: dict[str, Any]) -> Artifact | None:

@@ -19,6 +19,7 @@ from innerworks.decode.vocabulary.translators.fitted import fitted_lens
 from innerworks.decode.vocabulary.translators.fitting import tokens_ahead
 from innerworks.decode.vocabulary.translators.future_lens import FIXED_PROMPT
 from innerworks.decode.vocabulary.translators.future_ways import Ways, measured
+from innerworks.decode.vocabulary.translators.held_out import left_out, unseen
 from innerworks.decode.vocabulary.translators.learned_prompt import chosen_layers
 from innerworks.decode.vocabulary.translators.text_states import continued_states
 from innerworks.decode.vocabulary.translators.vocabulary_maps import VocabularyMaps
@@ -127,18 +128,15 @@ def _ahead(ahead: int | None, given: Sequence[Artifact]) -> int:
 
 def _held_out(contexts: Contexts, given: Sequence[Artifact]) -> tuple[Contexts, Contexts]:
     """What is read, and what is counted: of a text that was fitted on, what every fit left out, and the rest."""
-    shares = {
-        float(one.config["text"]["share"])
-        for one in given
-        if contexts.split(float(one.config["text"]["share"]))[0].fingerprint == one.config["text"]["fitted"]
-    }
+    known = {number for number, one in enumerate(given) if left_out(contexts, one) is not None}
+    shares = {float(given[number].config["text"]["share"]) for number in known}
     if len(shares) > 1:
         raise InnerworksError(
             f"these were fitted on this text with held_out={' and '.join(map(str, sorted(shares)))}: what one left out "
             "the other has seen. Fit them with the same held_out."
         )
     rest, read = contexts.split(next(iter(shares), _SHARE))
-    return read, rest
+    return unseen(read, [one for number, one in enumerate(given) if number not in known]), rest
 
 
 def _layers(model: Model, layers: tuple[int, ...] | None, fitted: dict[str, Artifact | None]) -> tuple[int, ...]:

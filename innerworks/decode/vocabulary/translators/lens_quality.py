@@ -16,6 +16,7 @@ from innerworks.decode.vocabulary.lenses.distributions import Wanted
 from innerworks.decode.vocabulary.lenses.reading import Place, read_places
 from innerworks.decode.vocabulary.lenses.views import along_places
 from innerworks.decode.vocabulary.translators.fitted import FittedLens, fitted_lens
+from innerworks.decode.vocabulary.translators.held_out import left_out, unseen
 from innerworks.decode.vocabulary.translators.text_states import stream_sites, text_states
 from innerworks.errors import InnerworksError
 from innerworks.model.engine.progress import Progress, watched
@@ -67,7 +68,8 @@ def lens_quality(
     first guess is the model's, for the logit lens and for the fitted one, with bootstrap intervals over contexts.
     Belrose 2023.
 
-    Of the text that the lens was fitted on only that part is read which the fit has left out.
+    Of the text that the lens was fitted on only that part is read which the fit has left out; in other contexts those
+    that hold none of it.
 
     What misleads: the part that was left out is of the same text, and other text may be read less well. What a lens
     gains is not all in the state: it also learns what usually follows in such text.
@@ -95,10 +97,9 @@ def _chosen(contexts: Contexts, lens: Artifact | None, tokens: int) -> Contexts:
     """As many contexts as are to be read; of a fit's own text, those it has left out."""
     if tokens < contexts.width:
         raise InnerworksError(f"tokens={tokens}: at least one context of {contexts.width}.")
-    text = {} if lens is None else lens.config.get("text", {})
-    if text:
-        fitted, left_out = contexts.split(float(text["share"]))
-        contexts = left_out if fitted.fingerprint == text["fitted"] else contexts
+    if lens is not None:
+        own = left_out(contexts, lens)
+        contexts = unseen(contexts, [lens]) if own is None else own
     return replace(contexts, ids=contexts.ids[: max(1, tokens // contexts.width)], left_over=0)
 
 
@@ -155,6 +156,6 @@ def _checks(data: dict[str, Any], lens: Artifact | None, contexts: Contexts) -> 
         found = [Check("tokens read", float(contexts.tokens), note=read)]
     if kl.sizes["lens"] == 2:
         behind = kl[:, :-1] if ends else kl
-        worse = int((behind[1] >= behind[0]).sum())
+        worse = int((~(behind[1] < behind[0])).sum())  # NaN is no better
         found.append(Check("places that the fitted lens reads no better than the logit lens", worse, 0))
     return found
