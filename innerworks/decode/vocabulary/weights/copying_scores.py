@@ -10,7 +10,7 @@ import torch
 
 from innerworks.decode.vocabulary.words.embeddings import embedded
 from innerworks.decode.vocabulary.words.options import at_least_one
-from innerworks.decode.vocabulary.words.tokens import refuse_edits
+from innerworks.decode.vocabulary.words.tokens import check_weights
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.model.weights.copying import score_of
@@ -51,7 +51,7 @@ def copying_scores(
     Whether it attends is the QK circuit's business: a head with an induction pattern can suppress. Where `score` and
     `centred` differ, believe `centred`.
     """
-    refuse_edits(model)
+    check_weights(model)
     at_least_one(top=top)
     layers = [layer for layer in model.layers_with("z") if layer or not effective]
     if not layers:

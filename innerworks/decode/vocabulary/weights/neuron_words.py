@@ -10,7 +10,7 @@ import torch
 from innerworks.decode.vocabulary.words.found import Words, by_chance, stacked, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one, checked_vectors
 from innerworks.decode.vocabulary.words.sides import Embeddings, Logits
-from innerworks.decode.vocabulary.words.tokens import refuse_edits
+from innerworks.decode.vocabulary.words.tokens import check_weights
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
@@ -60,7 +60,7 @@ def neuron_words(
     promoted. In early layers later blocks read what it writes, and the words may mean nothing. Few neurons have a
     theme; readers find one in any five words, so look at `standing` first.
     """
-    refuse_edits(model)
+    check_weights(model, (0, layer) if effective else (layer,))
     at_least_one(count=count, top=top)
     if effective and layer % model.n_layers == 0:
         raise SiteError("effective=True: the MLP of layer 0 reads the embeddings before it has changed them.")
