@@ -105,7 +105,7 @@ class Weights(LowRanks, Vocabulary):
         import torch
 
         self._check_circuits()
-        layer, head = self._layer(layer), self._head(head)
+        layer, head = self._layer_with(layer, "z"), self._head(head)
         pair = []
         for which in ("q", "k"):
             weight = at_least_float32(self._read(which, layer, head, folded))

@@ -15,9 +15,9 @@ from innerworks.decode.vocabulary.backward.views import with_views
 from innerworks.decode.vocabulary.words.found import ENDS, Words, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one
 from innerworks.decode.vocabulary.words.sides import Logits
-from innerworks.errors import MetricError, SiteError
+from innerworks.errors import MetricError
 from innerworks.model.model import Model
-from innerworks.model.sites import at, pick
+from innerworks.model.sites import at, each_once
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.model.weights.factored import at_least_float32
 from innerworks.registry import Cost, technique
@@ -108,12 +108,9 @@ def _layers(model: Model, given: Any) -> list[int]:
         model.anatomy.check(at.routed_neurons[0] if model.anatomy.mixture_layers else at.neuron_pre[0])
     if given is None:
         return having
-    listed = [given] if hasattr(given, "__index__") else list(given)
-    chosen = [pick(one, model.n_layers, "layer")[0] for one in listed]
+    chosen = each_once(given, model.n_layers, "layer")
     for layer in chosen:
         model.anatomy.check_layer(_NEURONS[layer in model.anatomy.mixture_layers], layer)
-    if not chosen:
-        raise SiteError("layers=(): name at least one, or leave it out for all.")
     return chosen
 
 

@@ -13,6 +13,7 @@ from innerworks.decode.vocabulary.words.options import at_least_one
 from innerworks.decode.vocabulary.words.tokens import check_weights
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
+from innerworks.model.sites import at
 from innerworks.model.weights.copying import score_of
 from innerworks.registry import Cost, technique
 from innerworks.results import Check, Result, Table, View, labelled
@@ -54,6 +55,8 @@ def copying_scores(
     check_weights(model)
     at_least_one(top=top)
     layers = [layer for layer in model.layers_with("z") if layer or not effective]
+    if not model.layers_with("z"):
+        model.anatomy.check(at.z[0])
     if not layers:
         raise SiteError("effective=True: only layer 0 has heads, and they read the embeddings themselves.")
     read = partial(embedded, model, effective=True) if effective else None

@@ -59,6 +59,8 @@ def singular_words(
     """
     check_weights(model, [one for one in (layer, 0 if effective else None) if one is not None])
     at_least_one(directions=directions, top=top)
+    if effective and layer is not None and layer % model.n_layers == 0:
+        raise SiteError("effective=True: layer 0 reads the embeddings before the first MLP has seen them.")
     found = apart(model, matrix, layer, head, expert, offset, effective)
     values = found.svd.S
     there = int((values > values[0] * torch.finfo(values.dtype).eps * max(found.svd.U.shape)).sum())
