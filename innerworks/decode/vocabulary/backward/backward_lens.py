@@ -61,8 +61,8 @@ def backward_lens(
     given to, slot by slot: each has terms of its own, of size `expert_norm`, and `expert_gradient` is the norm of the
     gradient of each expert's matrix; `norm` and `gradient` are those of all experts' matrices together. A token's
     experts share the words of x_i, and those of -δ_i, which the router's weights scale. The matrices of an expert that
-    all tokens share are "shared_in", "shared_gate" and "shared_out". A term of 0 has no words: its tokens are -1. Katz et
-    al. 2024.
+    all tokens share are "shared_in", "shared_gate" and "shared_out". A term of 0 has no words: its tokens are -1. Katz
+    et al. 2024.
 
     What misleads: this is the first step of plain gradient descent on one prompt; optimisers that rescale take others.
     The words of a sum are not the sum of words: the largest terms decide, so look at `norm` first. δ of early layers
