@@ -51,13 +51,21 @@ class Corpus:
         """A corpus of texts that are in memory."""
         if isinstance(texts, str):
             texts = [texts]
+        if not isinstance(texts, Iterable) or not (texts := tuple(texts)):
+            raise InnerworksError(f"a corpus is of texts, as in iw.Corpus.of(['one', 'another']), not of {texts!r}.")
+        wrong = [number for number, one in enumerate(texts) if not isinstance(one, str)]
+        if wrong:
+            raise InnerworksError(f"text {wrong[0]} of the corpus is {texts[wrong[0]]!r}, and no text: leave it out.")
         made = cls.__new__(cls)
-        made._set((), context, "text", limit, tuple(texts))
+        made._set((), context, "text", limit, texts)
         return made
 
     def _set(
         self, sources: tuple[str, ...], context: int, field: str, limit: int | None, texts: tuple[str, ...]
     ) -> None:
+        for name, number in (("context", context), ("limit", 0 if limit is None else limit)):
+            if isinstance(number, bool) or not hasattr(number, "__index__"):
+                raise InnerworksError(f"{name}={number!r}: give a whole number of tokens, as in {name}=256.")
         if context < _SHORTEST:
             raise InnerworksError(f"context={context}: a context has at least {_SHORTEST} tokens.")
         if limit is not None and limit < context:
@@ -143,9 +151,11 @@ class Corpus:
         flat = self._flat(tokenizer, [] if between is None else [between], stretch)
         rows = len(flat) // stretch
         if rows == 0:
+            fits = len(flat) + len(before)
+            shorter = f", or context={fits}" + " or less" * (fits > _SHORTEST) if fits >= _SHORTEST else ""
             raise PromptError(
                 f"{self.written()} has {len(flat)} tokens, which is less than one context of {self.context}: give more "
-                f"text, or context={max(_SHORTEST, len(flat) + len(before))} or less."
+                f"text{shorter}."
             )
         cut = flat[: rows * stretch].reshape(rows, stretch)
         start = np.tile(np.array(before, dtype=cut.dtype), (rows, 1))

@@ -25,12 +25,13 @@ def missing_in_layer(anatomy: Anatomy, kind: str, layer: int) -> str | None:
     """Why one layer does not have a kind of site that others have; None where it has."""
     family = anatomy.in_layer(layer)
     if kind in ATTENTION and not family.has_attention:
-        return f"{_instead_of_attention(family)}; layers {_listed(anatomy.attention_layers)} have attention"
+        others = _having(anatomy.attention_layers, "has attention", "have attention")
+        return f"{_instead_of_attention(family)}; {others}"
     if kind == "mixer_out" and family.mixer is None:
         what = "attention is its token mixer" if family.has_attention else "it has an MLP only"
-        return f"{what}; layers {_listed(anatomy.mixer_layers)} have another"
+        return f"{what}; {_having(anatomy.mixer_layers, 'has another', 'have another')}"
     if kind in (*MLP, *NEURONS, *EXPERTS, *SHARED) and not family.has_mlp:
-        return f"it has no MLP; layers {_listed(anatomy.mlp_layers)} have one"
+        return f"it has no MLP; {_having(anatomy.mlp_layers, 'has one', 'have one')}"
     if kind == "norm_scale.attn" and not family.has_attention and family.mixer is None:
         return "it has no token mixer"
     if kind == "resid_mid" and not (family.has_mlp and (family.has_attention or family.mixer is not None)):
@@ -43,9 +44,10 @@ def missing_in_layer(anatomy: Anatomy, kind: str, layer: int) -> str | None:
         return "the MLP reads the stream without a norm"
     mixture = layer in anatomy.mixture_layers
     if kind in EXPERTS + SHARED and not mixture:
-        return f"its MLP is dense; layers {_listed(anatomy.mixture_layers)} are mixtures of experts"
+        others = _having(anatomy.mixture_layers, "is a mixture of experts", "are mixtures of experts")
+        return f"its MLP is dense; {others}"
     if kind in NEURONS and mixture:
-        return f"its neurons are in experts; layers {_listed(anatomy.dense_layers)} are dense"
+        return f"its neurons are in experts; {_having(anatomy.dense_layers, 'is dense', 'are dense')}"
     return None
 
 
@@ -53,8 +55,11 @@ def _instead_of_attention(family: Family) -> str:
     return "it has an MLP only" if family.mixer is None else f"its token mixer is {family.mixer.called}"
 
 
-def _listed(layers: list[int]) -> str:
-    return ", ".join(str(layer) for layer in layers)
+def _having(layers: list[int], one: str, several: str) -> str:
+    """Which layers are otherwise, with what is said of one of them (or of none), and of several."""
+    if len(layers) < 2:
+        return f"layer {layers[0]} {one}" if layers else f"no layer {one}"
+    return f"layers {', '.join(map(str, layers))} {several}"
 
 
 def missing_kinds(anatomy: Anatomy) -> dict[str, str]:

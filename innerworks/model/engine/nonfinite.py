@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from innerworks.model.edits.values import Edit
 from innerworks.model.engine.capture import Collected
 from innerworks.model.engine.forward import forward
 from innerworks.model.sites import Site, at
-from innerworks.model.stored import kept
+from innerworks.model.stored import no_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,10 +29,9 @@ def first_nonfinite(
 
     While generating, `written` has the ids of prompts and continuations so far, and the layout of the generation.
     """
-    for name, parameter in _plain_parameters(model.module):
-        if not bool(parameter.isfinite().all()):
-            bad = int((~parameter.isfinite()).sum())
-            return f"the weight {name} holds {bad} NaN or infinite values: the checkpoint is damaged, load it again."
+    damaged = no_numbers(model.module)
+    if damaged is not None:
+        return damaged
     whole, layout = (batch, batch.layout) if written is None else (_continued(batch, written[0]), written[1])
     order = _in_order(model)
     found = _values(model, whole, layout, order, edits)
@@ -102,15 +101,3 @@ def _advice(model: Model, site: Site, padded_left: bool, generating: bool) -> st
     if wider is None:
         return f"{model.dtype} is wide enough for a sound model: look for an edit with huge values."
     return f"In {model.dtype} this is often an overflow: try {wider}, or look for an edit with huge values."
-
-
-def _plain_parameters(module: Any) -> Iterator[tuple[str, Tensor]]:
-    """Parameters with their values, those that are stored quantised left out."""
-    import torch
-
-    for name, parameter in module.named_parameters():
-        owner, _, own = name.rpartition(".")
-        if type(parameter) is torch.nn.Parameter and parameter.is_floating_point() and parameter.dtype.itemsize > 1:
-            value = kept(module.get_submodule(owner), own)
-            assert value is not None
-            yield name, value

@@ -3,7 +3,7 @@
 from innerworks.model.sites.basis import Basis, Linear, direction, rotation, subspace
 from innerworks.model.sites.grammar import Places, at
 from innerworks.model.sites.kinds import KINDS, Kind, UnknownSite
-from innerworks.model.sites.selectors import ALL, Edge, Position, Role, Selector, Span, pick
+from innerworks.model.sites.selectors import ALL, Edge, Position, Role, Selector, Span, each_once, pick
 from innerworks.model.sites.site import Extent, Site
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "UnknownSite",
     "at",
     "direction",
+    "each_once",
     "pick",
     "rotation",
     "subspace",

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from innerworks.errors import SiteError
 
-__all__ = ["ALL", "Edge", "Position", "Role", "Selector", "Span", "as_position", "as_selector", "pick"]
+__all__ = ["ALL", "Edge", "Position", "Role", "Selector", "Span", "as_position", "as_selector", "each_once", "pick"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,28 @@ def pick(selector: Selector, size: int, what: str) -> list[int]:
     if isinstance(selector, Span):
         found = list(range(*slice(selector.start, selector.stop, selector.step).indices(size)))
         if not found:
-            raise SiteError(f"{what} {selector} selects nothing: there are {size}, numbered 0 to {size - 1}.")
+            raise SiteError(f"{what} {selector} selects nothing: {_there(size)}.")
         return found
     members = selector if isinstance(selector, tuple) else (selector,)
     for member in members:
         if not hasattr(member, "__index__"):
-            raise SiteError(f"{what}={member!r} is no number: there are {size}, numbered 0 to {size - 1}.")
+            raise SiteError(f"{what}={member!r} is no number: {_there(size)}.")
         if not -size <= member < size:
-            raise SiteError(f"{what} {member} does not exist: there are {size}, numbered 0 to {size - 1}.")
+            raise SiteError(f"{what} {member} does not exist: {_there(size)}.")
     return [m % size for m in members]
+
+
+def each_once(given: Any, size: int, what: str) -> list[int]:
+    """The numbers that an option names among `size`, one or several, counted from 0; none twice, and at least one."""
+    listed = [given] if hasattr(given, "__index__") else given
+    if not isinstance(listed, Iterable) or isinstance(listed, (str, bytes)) or not (listed := list(listed)):
+        raise SiteError(f"{what}s={given!r}: name at least one by its number, as in (0,); {_there(size)}.")
+    found = [pick(one, size, what)[0] for one in listed]
+    twice = next((one for one in found if found.count(one) > 1), None)
+    if twice is not None:
+        raise SiteError(f"{what}s={given!r} names {what} {twice} twice: name each once.")
+    return found
+
+
+def _there(size: int) -> str:
+    return f"there are {size}, numbered 0 to {size - 1}" if size else "there are none"

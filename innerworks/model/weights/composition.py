@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from innerworks.model.weights.factored import Factored
+from innerworks.model.weights.factored import Factored, only_numbers
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +101,7 @@ def _triangle(tall: Tensor) -> Tensor:
     """R of a QR decomposition, for a stack of tall matrices."""
     import torch
 
-    triangle: Tensor = torch.linalg.qr(tall, mode="r").R
+    triangle: Tensor = torch.linalg.qr(only_numbers(tall), mode="r").R
     return triangle
 
 

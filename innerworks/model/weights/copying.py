@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from innerworks.model.weights.factored import only_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -91,7 +93,7 @@ def small_eigenvalues(inner: Tensor, size: float) -> Tensor:
     """The eigenvalues of a small matrix; NaN where they are rounding errors for products of this size."""
     import torch
 
-    eigenvalues: Tensor = torch.linalg.eigvals(inner)
+    eigenvalues: Tensor = torch.linalg.eigvals(only_numbers(inner))
     if float(eigenvalues.abs().sum()) <= torch.finfo(inner.dtype).eps * size:
         return torch.full_like(eigenvalues, torch.nan)
     return eigenvalues

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from innerworks.errors import InnerworksError
+from innerworks.errors import InnerworksError, NonFiniteError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["SVD", "Factored", "at_least_float32"]
+__all__ = ["SVD", "Factored", "at_least_float32", "only_numbers"]
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
     """The tensor itself, or a float32 copy of a half-precision one: products of those lose too much."""
     return tensor.float() if tensor.dtype.itemsize < 4 else tensor
+
+
+def only_numbers(matrix: Tensor, what: str = "a product of weights") -> Tensor:
+    """The matrix, which is about to be taken apart; LAPACK may end the process where one holds NaN or infinity."""
+    if not bool(matrix.isfinite().all()):
+        raise NonFiniteError(
+            f"{what}, {' x '.join(map(str, matrix.shape))} numbers, holds NaN or infinity and cannot be taken apart: "
+            "model.weights.check_finite() names the weight that does; if none does, products are too large for "
+            f"{matrix.dtype}: load the model in a wider one."
+        )
+    return matrix
 
 
 class SVD(NamedTuple):
@@ -142,7 +153,7 @@ class Factored:
 
         self._square("eigenvalues")
         small = self.right @ self.left if self.rank <= self.shape[0] else self.dense()
-        found: Tensor = torch.linalg.eigvals(small)
+        found: Tensor = torch.linalg.eigvals(only_numbers(small))
         return found
 
     def svd(self) -> SVD:
@@ -150,15 +161,15 @@ class Factored:
         import torch
 
         rows, core, columns = self._core()
-        inner = SVD(*torch.linalg.svd(core, full_matrices=False))
+        inner = SVD(*torch.linalg.svd(only_numbers(core), full_matrices=False))
         return SVD(rows @ inner.U, inner.S, inner.Vh @ columns.T)
 
     def _core(self) -> tuple[Tensor, Tensor, Tensor]:
         """Orthonormal rows-basis, small core and columns-basis: the product is rows @ core @ columns.T."""
         import torch
 
-        rows, left = torch.linalg.qr(self.left)
-        columns, right = torch.linalg.qr(self.right.T)
+        rows, left = torch.linalg.qr(only_numbers(self.left))
+        columns, right = torch.linalg.qr(only_numbers(self.right.T))
         return rows, left @ right.T, columns
 
     def _square(self, what: str) -> None:

@@ -16,7 +16,7 @@ from innerworks.errors import EditError, SiteError
 from innerworks.model.edits.low_rank import LowRank
 from innerworks.model.sites import Site, at
 from innerworks.model.stored import device_of, is_quantised
-from innerworks.model.weights.factored import SVD, at_least_float32
+from innerworks.model.weights.factored import SVD, at_least_float32, only_numbers
 from innerworks.model.weights.heads import Heads
 from innerworks.model.weights.neurons import Neurons
 from innerworks.model.weights.projections import bias_of, matrix_of, qkv_projection
@@ -221,9 +221,7 @@ def _known(kind: Any) -> None:
 def _apart(matrix: Tensor, bias: Tensor | None, site: Site, name: str) -> TakenApart:
     import torch
 
-    matrix = at_least_float32(matrix)
-    if not bool(torch.isfinite(matrix).all()):
-        raise EditError(f"{name} holds NaN or infinite weights, so it has no singular values.")
+    matrix = only_numbers(at_least_float32(matrix), name)
     svd = SVD(*torch.linalg.svd(matrix, full_matrices=False))
     size = float(svd.S.norm())
     missed = float(((svd.U * svd.S) @ svd.Vh - matrix).norm())

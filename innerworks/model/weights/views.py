@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from innerworks.errors import AnatomyError, SiteError
+from innerworks.errors import AnatomyError, NonFiniteError, SiteError
 from innerworks.model.sites.selectors import as_selector, pick
+from innerworks.model.stored import no_numbers
 from innerworks.model.weights.factored import at_least_float32
 from innerworks.model.weights.norm import Norm
 
@@ -22,6 +24,15 @@ class Views:
 
     def __init__(self, anatomy: Anatomy) -> None:
         self.anatomy = anatomy
+
+    def check_finite(self, layers: Iterable[int] | None = None) -> None:
+        """Raise, with its name, where a parameter holds NaN or infinity: outside the blocks, and in these (all)."""
+        blocks = f"{self.anatomy.family.blocks}."
+        looked = range(self.anatomy.n_layers) if layers is None else map(self._layer, layers)
+        inside = tuple(f"{blocks}{layer}." for layer in looked)
+        found = no_numbers(self.anatomy.module, lambda name: not name.startswith(blocks) or name.startswith(inside))
+        if found is not None:
+            raise NonFiniteError(found)
 
     def attn_norm(self, layer: int) -> Norm | None:
         """The norm attention reads the stream through; None where it reads the stream itself."""

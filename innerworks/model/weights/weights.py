@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from innerworks.errors import AnatomyError, SiteError
 from innerworks.model.weights.composition import Composition, compose
 from innerworks.model.weights.copying import Between, between, replaced, score_of, small_eigenvalues
-from innerworks.model.weights.factored import SVD, Factored, at_least_float32
+from innerworks.model.weights.factored import SVD, Factored, at_least_float32, only_numbers
 from innerworks.model.weights.low_rank import LowRanks
 from innerworks.model.weights.norm import Norm
 from innerworks.model.weights.rotation import rotation
@@ -105,7 +105,7 @@ class Weights(LowRanks, Vocabulary):
         import torch
 
         self._check_circuits()
-        layer, head = self._layer(layer), self._head(head)
+        layer, head = self._layer_with(layer, "z"), self._head(head)
         pair = []
         for which in ("q", "k"):
             weight = at_least_float32(self._read(which, layer, head, folded))
@@ -267,7 +267,9 @@ class Weights(LowRanks, Vocabulary):
         found = getattr(self, kind)(layer, *(() if head is None else (head,)), **options)
         if isinstance(found, Factored):
             return found.svd()
-        return SVD(*torch.linalg.svd(at_least_float32(found), full_matrices=False))
+        return SVD(
+            *torch.linalg.svd(only_numbers(at_least_float32(found), f"{kind} of layer {layer}"), full_matrices=False)
+        )
 
     @staticmethod
     def _product(left: Tensor, right: Tensor) -> Factored:

@@ -11,7 +11,7 @@ from tiny_models import KINDS, tiny
 import innerworks as iw
 from innerworks import at, edit
 from innerworks.decode.vocabulary.weights.low_rank_truncation import low_rank_truncation
-from innerworks.errors import EditError, InnerworksError, OptionError, SiteError
+from innerworks.errors import EditError, InnerworksError, NonFiniteError, OptionError, SiteError
 
 NORMS = 1e-6
 """Most families' norms divide in float32."""
@@ -219,7 +219,7 @@ def test_weights_that_are_no_plain_numbers_are_refused_and_stay():
     module = copy.deepcopy(families.module_of("llama"))
     with torch.no_grad():
         module.model.layers[0].mlp.down_proj.weight[0, 0] = torch.nan
-    with pytest.raises(EditError, match="neuron_out of layer 0 holds NaN"):
+    with pytest.raises(NonFiniteError, match="layers.0.mlp.down_proj.weight holds 1 NaN"):
         low_rank_truncation(iw.load(module), IDS, matrices=("neuron_out",))
     module.model.layers[1].mlp.down_proj.weight = torch.nn.Parameter(
         torch.zeros(32, 64, dtype=torch.int8), requires_grad=False

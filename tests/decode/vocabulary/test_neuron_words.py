@@ -130,9 +130,9 @@ def test_a_neuron_that_takes_out_what_it_reads_has_cosine_minus_one():
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"layer": 1, "neurons": (10**6,)}, SiteError, "there is no neuron 1000000"),
-        ({"layer": 1, "neurons": ()}, SiteError, "give their numbers"),
-        ({"layer": 1, "neurons": "five"}, SiteError, "give their numbers"),
+        ({"layer": 1, "neurons": (10**6,)}, SiteError, "neuron 1000000 does not exist: there are"),
+        ({"layer": 1, "neurons": ()}, SiteError, "name at least one by its number"),
+        ({"layer": 1, "neurons": "five"}, SiteError, "name at least one by its number"),
         ({"layer": 99}, SiteError, "layer"),
         ({"layer": 1, "top": 0}, SiteError, "top=0"),
         ({"layer": 1, "count": 0}, SiteError, "count=0"),

@@ -34,7 +34,7 @@ from innerworks.results import Artifact
         ({"placeholder": "x"}, PromptError, "ids without text"),
         ({"placeholder": " "}, OptionError, "one token"),
         ({"preset": "same"}, OptionError, "give one of them"),
-        ({"preset": "attribute"}, OptionError, "next_token"),
+        ({"preset": "attributes"}, OptionError, "next_token"),
         ({"target_prompt": None, "preset": "same", "placeholder": None}, OptionError, "needs a place"),
         ({"target_prompt": []}, PromptError, "empty"),
         ({"top": 0}, OptionError, "top=0"),

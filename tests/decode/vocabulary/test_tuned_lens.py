@@ -399,5 +399,5 @@ def test_an_induction_head_alone_gives_the_answer():
     quality = iw.lens_quality(model, corpus, lens=lens, progress=False)
     agreement = quality.data["agreement"].sel(lens="attention lens")
     assert float(agreement.sel(place="z.1.0")) > 0.4 and float(agreement.sel(place="z.1.1")) < 0.1
-    with pytest.raises(InnerworksError, match="attention is in layers 0, 1, 2"):
+    with pytest.raises(InnerworksError, match="name at least one by its number, .* numbered 0 to 2"):
         iw.fit_attention_lens(model, corpus, layers=())

@@ -175,8 +175,8 @@ def test_what_cannot_be_fitted_or_read_is_refused():
         ({"ahead": 9}, "ahead=9: contexts of 10 tokens have no 9 tokens behind their second"),
         ({"ahead": -1}, "ahead=-1: 0 for the same token"),
         ({"layers": (3,)}, "3"),
-        ({"layers": ()}, "name each layer once, and at least one of 0 to 2"),
-        ({"layers": (1, 1)}, "name each layer once"),
+        ({"layers": ()}, "name at least one by its number, .* numbered 0 to 2"),
+        ({"layers": (1, 1)}, "names layer 1 twice: name each once"),
         ({"rank": 0}, "rank=0: through 1 to 32 directions of a state of 32 numbers"),
         ({"rank": 33}, "rank=33"),
     ):

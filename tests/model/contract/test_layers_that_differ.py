@@ -62,7 +62,7 @@ def test_what_a_layer_does_not_have_is_refused_by_name(mixed):
         with pytest.raises(SiteError, match="layer 0"):
             mixed.run(prompt(), capture=[site])
     for name in IN_DENSE:
-        with pytest.raises(SiteError, match=f"layer 2 of .* has no {name}: its neurons are in experts; layers 0 are"):
+        with pytest.raises(SiteError, match=f"layer 2 of .* has no {name}: its neurons are in experts; layer 0 is"):
             mixed.run(prompt(), edits=[edit.zero(Site(name)[2])])
 
 

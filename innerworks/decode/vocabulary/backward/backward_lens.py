@@ -15,9 +15,9 @@ from innerworks.decode.vocabulary.backward.views import with_views
 from innerworks.decode.vocabulary.words.found import ENDS, Words, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one
 from innerworks.decode.vocabulary.words.sides import Logits
-from innerworks.errors import MetricError, SiteError
+from innerworks.errors import MetricError
 from innerworks.model.model import Model
-from innerworks.model.sites import at, pick
+from innerworks.model.sites import at, each_once
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.model.weights.factored import at_least_float32
 from innerworks.registry import Cost, technique
@@ -61,7 +61,8 @@ def backward_lens(
     given to, slot by slot: each has terms of its own, of size `expert_norm`, and `expert_gradient` is the norm of the
     gradient of each expert's matrix; `norm` and `gradient` are those of all experts' matrices together. A token's
     experts share the words of x_i, and those of -δ_i, which the router's weights scale. The matrices of an expert that
-    all tokens share are "shared_in", "shared_gate" and "shared_out". Katz et al. 2024.
+    all tokens share are "shared_in", "shared_gate" and "shared_out". A term of 0 has no words: its tokens are -1. Katz
+    et al. 2024.
 
     What misleads: this is the first step of plain gradient descent on one prompt; optimisers that rescale take others.
     The words of a sum are not the sum of words: the largest terms decide, so look at `norm` first. δ of early layers
@@ -108,12 +109,9 @@ def _layers(model: Model, given: Any) -> list[int]:
         model.anatomy.check(at.routed_neurons[0] if model.anatomy.mixture_layers else at.neuron_pre[0])
     if given is None:
         return having
-    listed = [given] if hasattr(given, "__index__") else list(given)
-    chosen = [pick(one, model.n_layers, "layer")[0] for one in listed]
+    chosen = each_once(given, model.n_layers, "layer")
     for layer in chosen:
         model.anatomy.check_layer(_NEURONS[layer in model.anatomy.mixture_layers], layer)
-    if not chosen:
-        raise SiteError("layers=(): name at least one, or leave it out for all.")
     return chosen
 
 

@@ -53,6 +53,11 @@ def _one(mapping: Any, states: Tensor, layer: int, source: Model, into: Model) -
                 f"mapping has a matrix of shape {tuple(matrix.shape)}: states are rows of width {source.d_model}, so "
                 f"it is {source.d_model} x {into.d_model}."
             )
+        if bias is not None and tuple(bias.shape) != (matrix.shape[1],):
+            raise OptionError(
+                f"mapping has a bias of shape {tuple(bias.shape)}, and its matrix gives rows of {matrix.shape[1]} "
+                "numbers: the bias has as many."
+            )
         found = states @ matrix.to(states)
         found = found if bias is None else found + bias.to(states)
     shape = tuple(getattr(found, "shape", ()))
@@ -67,10 +72,9 @@ def _one(mapping: Any, states: Tensor, layer: int, source: Model, into: Model) -
 def _affine(mapping: Any, layer: int) -> tuple[Tensor, Tensor | None]:
     if isinstance(mapping, Artifact):
         return _fitted(mapping, layer)
-    if isinstance(mapping, tuple) and len(mapping) == 2:
-        return torch.as_tensor(mapping[0]), torch.as_tensor(mapping[1])
-    if hasattr(mapping, "shape"):
-        return torch.as_tensor(mapping), None
+    parts = mapping if isinstance(mapping, tuple) and len(mapping) == 2 else (mapping,)
+    if all(hasattr(one, "shape") for one in parts):
+        return torch.as_tensor(parts[0]), torch.as_tensor(parts[1]) if len(parts) == 2 else None
     raise OptionError(
         f"mapping={mapping!r}: give a matrix, (matrix, bias), an artifact with these, or a function of (states, layer)."
     )
@@ -103,6 +107,11 @@ def _fitted(artifact: Artifact, layer: int) -> tuple[Tensor, Tensor | None]:
     if matrix.ndim != 3:
         return matrix, bias
     layers = list(artifact.config.get("layers", range(len(matrix))))
+    if not len(layers) == len(matrix) or (bias is not None and len(bias) != len(matrix)):
+        raise OptionError(
+            f"this {artifact.kind} has {len(matrix)} matrices{'' if bias is None else f' and {len(bias)} biases'} for "
+            f"{len(layers)} layers: it is damaged, or no map of this kind."
+        )
     if layer not in layers:
         raise OptionError(f"this {artifact.kind} has no map for layer {layer}; it has {', '.join(map(str, layers))}.")
     number = layers.index(layer)

@@ -11,7 +11,7 @@ from innerworks.decode.vocabulary.patchscopes.answers import answers
 from innerworks.decode.vocabulary.patchscopes.mapping import mapped
 from innerworks.decode.vocabulary.patchscopes.readings import Grid, read
 from innerworks.decode.vocabulary.patchscopes.states import States, read_states
-from innerworks.decode.vocabulary.patchscopes.target_prompts import PRESETS, PresetName, targets_of
+from innerworks.decode.vocabulary.patchscopes.target_prompts import PRESETS, PresetName, asking, targets_of
 from innerworks.decode.vocabulary.patchscopes.views import with_views
 from innerworks.errors import OptionError
 from innerworks.model.engine.progress import Progress
@@ -41,6 +41,7 @@ def patchscope(
     site: Annotated[Site, "the states to read; without @, those of the last token"] = at.resid_post[:],
     *,
     preset: Annotated[PresetName | None, "a target prompt of the paper's, or the prompt itself"] = None,
+    relation: Annotated[str | None, "what preset='attribute' asks for, such as 'The capital city of'"] = None,
     target_prompt: Annotated[str | Prompt | Sequence[int] | None, "a prompt of your own to put states in"] = None,
     placeholder: Annotated[
         int | Sequence[int] | str | None, "where: positions, a text of one token, or a role; by default x"
@@ -65,8 +66,9 @@ def patchscope(
     Presets: "next_token" (a few repeated words, then the placeholder: the model goes on as the state would),
     "description" (short descriptions of a country, a person, a firm, then the placeholder; text is written), "same"
     (S itself: with a placeholder earlier or later in it, the state of a first hop's answer repairs a second hop),
-    "future" (Pal 2023: a request for more, whose last token the state replaces; four tokens are written). A
-    relation as `target_prompt`, such as "The capital of x is", with known answers, extracts an attribute.
+    "future" (Pal 2023: a request for more, whose last token the state replaces; four tokens are written), "attribute"
+    (a `relation` in words, such as "The capital city of", then the placeholder, unless an x is in it; with known
+    answers as `target`, `said` is whether the text, of twenty tokens, has them in it).
     Ghandeharioun et al. 2024, arXiv:2401.06102.
 
     What misleads: fluent text is no evidence. The target prompt alone makes the model say something, so look at what
@@ -79,7 +81,8 @@ def patchscope(
     written = _written(max_new_tokens, chosen)
     if top < 1:
         raise OptionError(f"top={top}: say how many tokens to list, 1 or more.")
-    given = PRESETS[chosen].prompt if chosen else target_prompt
+    asked = asking(chosen, relation)
+    given = asked if chosen else target_prompt
     if given is None and into is not model:
         raise OptionError("preset='same' puts a state back into its own prompt, so it has no other target_model.")
     where = PRESETS[chosen].placeholder if placeholder is None and chosen and given is not None else placeholder

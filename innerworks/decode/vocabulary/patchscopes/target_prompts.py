@@ -12,10 +12,10 @@ from innerworks.model.tokens import Prompt
 if TYPE_CHECKING:
     from innerworks.model.model import Model
 
-__all__ = ["PATCHED", "PRESETS", "Preset", "PresetName", "placed", "targets_of"]
+__all__ = ["PATCHED", "PRESETS", "Preset", "PresetName", "asking", "placed", "targets_of"]
 
 PATCHED = "where the state is put"
-PresetName = Literal["next_token", "description", "same", "future"]
+PresetName = Literal["next_token", "description", "same", "future", "attribute"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,25 @@ PRESETS: dict[str, Preset] = {
         new_tokens=12,
     ),
     "same": Preset(None),
+    "attribute": Preset("{relation}", new_tokens=20),
     "future": Preset('Hello! Could you please tell me more about "', new_tokens=4, placeholder=-1),
 }
-"""Of Ghandeharioun et al. 2024, sections 4.1 and 4.3, their question marks and x's all written x; "future" is a prompt
-of Pal et al. 2023, whose last token is replaced."""
+"""Of Ghandeharioun et al. 2024, section 4, their question marks and x's all written x; "attribute" is a relation in
+words, with x behind it. "future" is a prompt of Pal et al. 2023, whose last token is replaced."""
+
+
+def asking(preset: str | None, relation: str | None) -> Any:
+    """The prompt of a preset; that of "attribute" says a relation, and x behind it where it is not in it."""
+    if (preset == "attribute") != (relation is not None):
+        raise OptionError(
+            f"relation={relation!r} with preset={preset!r}: a relation in words and preset='attribute' go together, as "
+            "in preset='attribute', relation='The capital city of'."
+        )
+    if relation is None:
+        return PRESETS[preset].prompt if preset else None
+    if not isinstance(relation, str) or not relation.strip():
+        raise OptionError(f"relation={relation!r}: say it in words, such as 'The capital city of'.")
+    return relation.strip() if "x" in relation.split() else f"{relation.strip()} x"
 
 
 def targets_of(model: Model, sources: Sequence[Prompt], given: Any, placeholder: Any) -> list[Prompt]:

@@ -12,6 +12,7 @@ from innerworks.decode.vocabulary.weights.taken_apart import gram_of_embedding, 
 from innerworks.errors import SiteError
 from innerworks.model.edits import Edit, make
 from innerworks.model.sites import Site, at
+from innerworks.model.weights.factored import only_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +74,9 @@ def bands_of(model: Model, table: str, bands: int) -> Bands:
     """The bands of the unembedding, with the final norm folded in, or of the embedding."""
     if not 1 < bands <= model.d_model:
         raise SiteError(f"bands={bands}: the stream's {model.d_model} directions make 2 to {model.d_model} bands.")
-    squares, vectors = torch.linalg.eigh(gram_of_readout(model) if table == "unembed" else gram_of_embedding(model))
+    model.weights.check_finite(())
+    gram = gram_of_readout(model) if table == "unembed" else gram_of_embedding(model)
+    squares, vectors = torch.linalg.eigh(only_numbers(gram, table))
     edges = tuple(round(band * model.d_model / bands) for band in range(bands + 1))
     dtype = torch.promote_types(model.weights.unembed.dtype, torch.float32)
     return Bands(squares.flip(0).clamp(min=0).sqrt().to(dtype), vectors.flip(1).T.contiguous().to(dtype), edges)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from innerworks.decode.vocabulary.lenses.reading import Place
 from innerworks.decode.vocabulary.translators.text_states import stream_sites
-from innerworks.errors import InnerworksError, SiteError
+from innerworks.errors import InnerworksError, NonFiniteError, SiteError
 from innerworks.model.sites import Site, at
 
 if TYPE_CHECKING:
@@ -43,17 +43,28 @@ class Translators:
     def of(cls, artifact: Artifact, model: Model) -> Translators:
         """Those of an artifact, which must be of this model; an error that says what is wrong with another."""
         weight, bias, config = *_tensors(artifact), artifact.config
+        shapes = tuple(weight.shape), tuple(bias.shape)
+        if len(shapes[0]) != 3 or len(shapes[1]) != 2 or shapes[0][1] != shapes[1][1]:
+            raise InnerworksError(
+                f"this {artifact.kind} has maps of shape {shapes[0]} and biases of shape {shapes[1]}: [place, d, n] "
+                "and [place, d] belong together, so it is damaged."
+            )
         refuse_other_models(artifact, model, weight.shape[1])
+        weight, bias = on_device(weight, model), on_device(bias, model)
+        if not bool(weight.isfinite().all() and bias.isfinite().all()):
+            raise NonFiniteError(f"this {artifact.kind} holds NaN or infinity: it is damaged, fit it again.")
         named = config.get("places") or [str(one) for one in stream_sites(range(len(weight)))]
-        end = int(config.get("end", model.n_layers))
-        if not len(named) == len(weight) == len(bias) or end > model.n_layers:
+        end, ahead = (_whole(artifact, name, usual) for name, usual in (("end", model.n_layers), ("ahead", 0)))
+        if not len(named) == len(weight) == len(bias) or not 1 <= end <= model.n_layers:
             raise InnerworksError(
                 f"this {artifact.kind} has {len(weight)} maps and {len(bias)} biases for {len(named)} places, and "
                 f"leads to block {end} of {model.n_layers}: it was fitted on another model."
             )
+        adds = bool(config.get("adds", True))
         places = {canonical(model.anatomy.check(at(name))): number for number, name in enumerate(named)}
-        ahead, adds = int(config.get("ahead", 0)), bool(config.get("adds", True))
-        return cls(places, on_device(weight, model), on_device(bias, model), end, ahead, adds)
+        for place in places:
+            _refuse_other_width(artifact, model, place, weight.shape[2])
+        return cls(places, weight, bias, end, ahead, adds)
 
     def place(self, site: Site, states: Tensor, scale: Tensor | None = None) -> Place:
         """States [row, position, n] of a place, and how they are read; `scale` is another norm's than their own."""
@@ -94,6 +105,25 @@ def _tensors(artifact: Artifact) -> tuple[Any, Any]:
             "the same model, at.resid_post[layer]. iw.patchscope takes any, as mapping=."
         )
     return torch.as_tensor(artifact["matrix"]).transpose(1, 2), artifact["bias"]
+
+
+def _whole(artifact: Artifact, name: str, usual: int) -> int:
+    """A number of an artifact's config that counts blocks or tokens."""
+    value = artifact.config.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InnerworksError(f"this {artifact.kind} says {name}={value!r}, and no whole number: it is damaged.")
+    return value
+
+
+def _refuse_other_width(artifact: Artifact, model: Model, place: Site, given: int) -> None:
+    """Raise where a map reads vectors of another width than a place has."""
+    dim = place.kind.dims[-1]
+    width = model.d_model if dim == "d" else model.anatomy.size(dim, place.name)
+    if given != width:
+        raise InnerworksError(
+            f"this {artifact.kind} reads vectors of {given} numbers at {place}, and there they have {width}: it is "
+            "damaged, or of another model."
+        )
 
 
 def refuse_other_models(artifact: Artifact, model: Model, width: int) -> None:

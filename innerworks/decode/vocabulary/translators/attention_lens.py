@@ -10,10 +10,9 @@ from innerworks.data.corpus import Contexts, Corpus
 from innerworks.decode.vocabulary.translators.descent import Optimiser, recipe
 from innerworks.decode.vocabulary.translators.fitting import Fit
 from innerworks.decode.vocabulary.translators.training import Reading, Training
-from innerworks.errors import InnerworksError
 from innerworks.model.engine.progress import Progress
 from innerworks.model.model import Model
-from innerworks.model.sites import Site, at, pick
+from innerworks.model.sites import Site, at, each_once
 from innerworks.registry import Cost, technique
 from innerworks.results import Artifact
 
@@ -53,11 +52,12 @@ def fit_attention_lens(
     What misleads: b alone says what usually comes, and W a what goes with it in this text. That an answer can be read
     from attention does not say that the model reads it there.
     """
-    having = model.layers_with("z" if of == "heads" else "attn_out")
-    chosen = having if layers is None else [pick(one, model.n_layers, "layer")[0] for one in layers]
-    missing = [one for one in chosen if one not in having]
-    if missing or not chosen:
-        raise InnerworksError(f"layers={layers}: attention is in layers {', '.join(map(str, having))}.")
+    kind = "z" if of == "heads" else "attn_out"
+    chosen = model.layers_with(kind) if layers is None else each_once(layers, model.n_layers, "layer")
+    if not chosen:
+        model.anatomy.check(getattr(at, kind)[0])
+    for layer in chosen:
+        model.anatomy.check_layer(kind, layer)
     sites: list[Site] = [at.attn_out[layer] for layer in chosen]
     if of == "heads":
         sites = [replace(at.z[layer], unit=head) for layer in chosen for head in range(model.n_heads)]

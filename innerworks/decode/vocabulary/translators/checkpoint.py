@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from innerworks.decode.vocabulary.translators.affine import Translators, canonical
+from innerworks.decode.vocabulary.translators.text_states import stream_sites
 from innerworks.errors import FileError
 from innerworks.results import Artifact
 from innerworks.results.folders import write_folder
@@ -33,33 +36,50 @@ def read_tuned_lens(path: str | os.PathLike[str], model: Model) -> Artifact:
     """
     folder = Path(path).expanduser()
     config = _config(folder / _CONFIG)
+    whose = f"it is a lens for {config.get('base_model_name_or_path', 'another model')}"
+    for name, here in (("num_hidden_layers", model.n_layers), ("d_model", model.d_model)):
+        if config.get(name, here) != here:
+            raise FileError(f"{folder / _CONFIG}: {name} is {config[name]!r}, and the model's {here}: {whose}.")
     tensors = _params(folder / _PARAMS)
-    depths = sorted({int(name.partition(".")[0]) for name in tensors if name.partition(".")[0].isdigit()})
-    strangers = [name for name in tensors if name.split(".")[-1] not in ("weight", "bias") or not name[0].isdigit()]
-    if strangers or not depths or depths != list(range(len(depths))):
-        raise FileError(
-            f"{folder / _PARAMS} holds {', '.join(sorted(tensors)[:4])} …: no translators 0, 1, … of a lens."
-        )
-    weight = torch.stack([tensors[f"{depth}.weight"].float() for depth in depths])
-    none = torch.zeros(weight.shape[1])
-    bias = torch.stack([tensors.get(f"{depth}.bias", none).float() for depth in depths])
-    if weight.shape != (model.n_layers, model.d_model, model.d_model):
-        raise FileError(
-            f"{folder}: {weight.shape[0]} translators of {weight.shape[1]} numbers, and the model has {model.n_layers} "
-            f"layers of {model.d_model}: it is a lens for {config.get('base_model_name_or_path', 'another model')}."
-        )
+    count = _depths(tensors, folder / _PARAMS)
+    if count != model.n_layers:
+        raise FileError(f"{folder}: {count} translators, and the model has {model.n_layers} layers: {whose}.")
+    shapes = {"weight": (model.d_model, model.d_model), "bias": (model.d_model,)}
+    for name, tensor in tensors.items():
+        expected = shapes[name.partition(".")[2]]
+        if tuple(tensor.shape) != expected:
+            raise FileError(
+                f"{folder / _PARAMS}: {name} has the shape {list(tensor.shape)}, and in a stream of {model.d_model} "
+                f"numbers it has {list(expected)}: {whose}, or damaged."
+            )
+        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+            raise FileError(f"{folder / _PARAMS}: {name} holds NaN, infinity or no floats: the file is damaged.")
+    none = torch.zeros(model.d_model)
+    weight = torch.stack([tensors[f"{depth}.weight"].float() for depth in range(count)])
+    bias = torch.stack([tensors.get(f"{depth}.bias", none).float() for depth in range(count)])
     about = {"end": model.n_layers, "read from": str(config.get("base_model_name_or_path", ""))}
     return Artifact("tuned-lens", {"weight": weight, "bias": bias}, about, model.fingerprint)
 
 
 def write_tuned_lens(lens: Artifact, path: str | os.PathLike[str], model: Model, *, overwrite: bool = False) -> Path:
     """Save a lens so that tuned-lens can open it: `TunedLens.from_unembed_and_pretrained(unembed, folder)`."""
-    weight, bias = (torch.as_tensor(lens[name]).float() for name in ("weight", "bias"))
-    if lens.kind != "tuned-lens" or weight.shape != (model.n_layers, model.d_model, model.d_model):
+    if lens.kind != "tuned-lens":
         raise FileError(
-            f"tuned-lens has a translator for each of the {model.n_layers} layers of {model.d_model} numbers, and this "
-            f"{lens.kind} has {tuple(weight.shape)}: only a lens that leads to the last layer can be written."
+            f"this is of the kind {lens.kind!r}: only what iw.fit_tuned_lens gives can be written for tuned-lens."
         )
+    fitted = Translators.of(lens, model)
+    if fitted.ahead or fitted.end != model.n_layers or not fitted.adds:
+        raise FileError(
+            f"this lens leads to the stream behind block {fitted.end - 1} (the model's last is {model.n_layers - 1}), "
+            f"{fitted.ahead} tokens further on: tuned-lens has only those that lead to the last, of the same token."
+        )
+    places = list(map(canonical, stream_sites(range(model.n_layers))))
+    if list(fitted.places) != places:
+        raise FileError(
+            f"this lens has translators for {', '.join(map(str, fitted.places))}, and tuned-lens wants one for what "
+            f"enters each of the {model.n_layers} layers."
+        )
+    weight, bias = fitted.weight.float().cpu(), fitted.bias.float().cpu()
     params: dict[str, Tensor] = {}
     for depth in range(len(weight)):
         params |= {f"{depth}.weight": weight[depth].contiguous(), f"{depth}.bias": bias[depth].contiguous()}
@@ -78,6 +98,19 @@ def write_tuned_lens(lens: Artifact, path: str | os.PathLike[str], model: Model,
         torch.save(params, folder / _PARAMS)
 
     return write_folder(path, write, ours=frozenset((_CONFIG, _PARAMS)), marker=_CONFIG, overwrite=overwrite)
+
+
+def _depths(tensors: dict[str, Tensor], path: Path) -> int:
+    """How many translators there are, each with a weight, and nothing else."""
+    weights = [name for name in tensors if re.fullmatch(r"(0|[1-9][0-9]*)\.weight", name)]
+    known = {f"{depth}.{name}" for depth in range(len(weights)) for name in ("weight", "bias")}
+    strangers = sorted(set(tensors) - known)
+    if strangers or not weights:
+        what = f"holds {', '.join(strangers[:4])}" if strangers else "holds nothing"
+        raise FileError(
+            f"{path} {what}: a lens has 0.weight, 1.weight, … and 0.bias, 1.bias, …, with no gap and nothing else."
+        )
+    return len(weights)
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -101,10 +134,12 @@ def _params(path: Path) -> dict[str, Tensor]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as problem:
-        why = str(problem).splitlines()[0][:100]
+        why = (str(problem).splitlines() or [type(problem).__name__])[0][:100]
         raise FileError(
             f"{path} is cut off, or is no file of tensors alone ({why}). What holds code is never opened."
         ) from None
-    if not isinstance(found, dict) or not all(isinstance(one, torch.Tensor) for one in found.values()):
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(one, torch.Tensor) for name, one in found.items()
+    ):
         raise FileError(f"{path} holds no tensors by name.")
     return found

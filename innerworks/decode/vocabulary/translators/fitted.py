@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from innerworks.decode.vocabulary.translators.affine import STATE_MAP, Translators
 from innerworks.decode.vocabulary.translators.vocabulary_maps import VOCABULARY_LENS, VocabularyMaps
 from innerworks.errors import InnerworksError
+from innerworks.results import Artifact
 
 if TYPE_CHECKING:
     from innerworks.model.model import Model
-    from innerworks.results import Artifact
 
 __all__ = ["FittedLens", "fitted_lens"]
 
@@ -26,7 +26,9 @@ _KINDS: dict[str, Callable[[Artifact, Model], FittedLens]] = {
 
 def fitted_lens(artifact: Artifact, model: Model) -> FittedLens:
     """What an artifact reads, which must be a lens of this model; an error that says what is wrong with another."""
-    if artifact.kind not in _KINDS:
+    kind = getattr(artifact, "kind", None)
+    if not isinstance(artifact, Artifact) or kind not in _KINDS:
         *most, last = _KINDS
-        raise InnerworksError(f"lens= takes a fitted {', '.join(most)} or {last}, and this is a {artifact.kind}.")
+        given = f"a {kind}" if isinstance(artifact, Artifact) else repr(artifact)
+        raise InnerworksError(f"lens= takes a fitted {', '.join(most)} or {last}, and this is {given}.")
     return _KINDS[artifact.kind](artifact, model)

@@ -129,6 +129,8 @@ def _refuse_no_numbers(name: str, tensors: Mapping[str, Tensor]) -> None:
 
 def _done(out: Path | None, question: dict[str, Any]) -> Artifact | None:
     """The lens in a folder, where an earlier call that asked the same has finished it."""
+    if out is not None and Path(out).is_file():
+        raise FileError(f"{out} is a file, and a folder is to be kept there: choose another out=.")
     if out is None or not Path(out).exists() or not any(Path(out).iterdir()):
         return None
     found = open_saved(out)

@@ -13,7 +13,7 @@ from innerworks.decode.vocabulary.translators.prompt_training import PromptTrain
 from innerworks.errors import InnerworksError
 from innerworks.model.engine.progress import Progress
 from innerworks.model.model import Model
-from innerworks.model.sites import pick
+from innerworks.model.sites import each_once
 from innerworks.registry import Cost, technique
 from innerworks.results import Artifact
 
@@ -83,7 +83,4 @@ def chosen_layers(model: Model, layers: tuple[int, ...] | None) -> tuple[int, ..
     """Layers counted from 0, each once; the middle one where none is named."""
     if layers is None:
         return (model.n_layers // 2,)
-    found = tuple(pick(one, model.n_layers, "layer")[0] for one in layers)
-    if not found or len(set(found)) < len(found):
-        raise InnerworksError(f"layers={layers}: name each layer once, and at least one of 0 to {model.n_layers - 1}.")
-    return found
+    return tuple(each_once(layers, model.n_layers, "layer"))

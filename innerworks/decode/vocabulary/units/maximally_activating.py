@@ -91,14 +91,17 @@ def maximally_activating(
 
 
 def _check(plan: Plan, contexts: Contexts, quantiles: Sequence[float], draws: int) -> None:
-    least = {"top": 1, "lowest": 0, "window": 0, "sample": 1, "skip": 0, "at_once": 1}
+    least = {"top": 1, "lowest": 0, "window": 0, "sample": 1, "skip": 0, "at_once": 1, "seed": 0, "draws": 1}
     for name, smallest in least.items():
-        if getattr(plan, name) < smallest:
-            raise OptionError(f"{name}={getattr(plan, name)}: give a whole number, {smallest} or more.")
-    if draws < 1:
-        raise OptionError(f"draws={draws}: give a whole number, 1 or more.")
+        number = draws if name == "draws" else getattr(plan, name)
+        if isinstance(number, bool) or not hasattr(number, "__index__") or number < smallest:
+            raise OptionError(f"{name}={number!r}: give a whole number, {smallest} or more.")
+    if not math.isfinite(plan.active_above):
+        raise OptionError(f"active_above={plan.active_above}: give the number above which a unit counts as active.")
     if plan.skip >= contexts.width:
         raise OptionError(f"skip={plan.skip}: nothing is left of contexts of {contexts.width} tokens.")
+    if not isinstance(quantiles, (list, tuple)):
+        raise OptionError(f"quantiles={quantiles!r}: give several in a row, such as (0.5, 0.99).")
     if not quantiles or not all(math.isfinite(one) and 0 <= one <= 1 for one in quantiles):
         raise OptionError(f"quantiles={list(quantiles)}: give shares from 0 (lowest) to 1 (highest), such as 0.5.")
     if len(set(quantiles)) < len(quantiles):

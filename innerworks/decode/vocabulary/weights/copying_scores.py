@@ -10,9 +10,10 @@ import torch
 
 from innerworks.decode.vocabulary.words.embeddings import embedded
 from innerworks.decode.vocabulary.words.options import at_least_one
-from innerworks.decode.vocabulary.words.tokens import refuse_edits
+from innerworks.decode.vocabulary.words.tokens import check_weights
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
+from innerworks.model.sites import at
 from innerworks.model.weights.copying import score_of
 from innerworks.registry import Cost, technique
 from innerworks.results import Check, Result, Table, View, labelled
@@ -51,9 +52,11 @@ def copying_scores(
     Whether it attends is the QK circuit's business: a head with an induction pattern can suppress. Where `score` and
     `centred` differ, believe `centred`.
     """
-    refuse_edits(model)
+    check_weights(model)
     at_least_one(top=top)
     layers = [layer for layer in model.layers_with("z") if layer or not effective]
+    if not model.layers_with("z"):
+        model.anatomy.check(at.z[0])
     if not layers:
         raise SiteError("effective=True: only layer 0 has heads, and they read the embeddings themselves.")
     read = partial(embedded, model, effective=True) if effective else None

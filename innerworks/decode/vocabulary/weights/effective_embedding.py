@@ -10,7 +10,7 @@ from innerworks.decode.vocabulary.words.embeddings import embedded
 from innerworks.decode.vocabulary.words.found import stacked, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one
 from innerworks.decode.vocabulary.words.sides import Embeddings, Logits
-from innerworks.decode.vocabulary.words.tokens import chosen_tokens, refuse_edits, texts
+from innerworks.decode.vocabulary.words.tokens import check_weights, chosen_tokens, texts
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.registry import Cost, technique
@@ -43,7 +43,7 @@ def effective_embedding(
     What misleads: in a prompt, the first attention has written too, and later MLPs go on. Cosines share what all
     embeddings have in common: compare with `mean`.
     """
-    refuse_edits(model)
+    check_weights(model, (0,))
     at_least_one(top=top)
     ids = chosen_tokens(model, tokens)
     names, stages = texts(model, ids), {"plain": False, "effective": True}

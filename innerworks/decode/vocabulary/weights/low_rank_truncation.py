@@ -98,6 +98,7 @@ def low_rank_truncation(
     lie along them they do the most. In half precision what is left out is worked out in float32.
     """
     chosen, names, shares = _asked(model, layers, matrices, shares)
+    model.weights.check_finite(chosen)
     found: list[list[list[Tensor]]] = []
     cuts: dict[tuple[int, LinearMap], dict[str, Any]] = {}
     clean, spread = None, 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
@@ -10,9 +9,10 @@ import torch
 from innerworks.decode.vocabulary.words.found import Words, by_chance, stacked, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one, checked_vectors
 from innerworks.decode.vocabulary.words.sides import Embeddings, Logits
-from innerworks.decode.vocabulary.words.tokens import refuse_edits
+from innerworks.decode.vocabulary.words.tokens import check_weights
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
+from innerworks.model.sites import each_once
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.model.weights.factored import at_least_float32
 from innerworks.registry import Cost, technique
@@ -60,7 +60,7 @@ def neuron_words(
     promoted. In early layers later blocks read what it writes, and the words may mean nothing. Few neurons have a
     theme; readers find one in any five words, so look at `standing` first.
     """
-    refuse_edits(model)
+    check_weights(model, (0, layer) if effective else (layer,))
     at_least_one(count=count, top=top)
     if effective and layer % model.n_layers == 0:
         raise SiteError("effective=True: the MLP of layer 0 reads the embeddings before it has changed them.")
@@ -88,18 +88,8 @@ def _chosen(model: Model, writes: Tensor, neurons: Any, direction: Any, count: i
         strength = words_of(Logits(model), writes, 1).standing[:, 0] if along is None else along.abs()
         chosen = strength.nan_to_num().topk(min(count, len(strength))).indices.tolist()
     else:
-        chosen = _named(neurons, len(writes))
+        chosen = each_once(neurons, len(writes), "neuron")
     return chosen, None if along is None else along[chosen]
-
-
-def _named(neurons: Any, size: int) -> list[int]:
-    listed = [neurons] if hasattr(neurons, "__index__") else neurons
-    if not isinstance(listed, Iterable) or isinstance(listed, str) or not (listed := list(listed)):
-        raise SiteError(f"neurons={neurons!r}: give their numbers, as in (3, 17).")
-    for one in listed:
-        if not hasattr(one, "__index__") or not -size <= one < size:
-            raise SiteError(f"there is no neuron {one!r}: this MLP has {size}, numbered from 0.")
-    return [int(one) % size for one in listed]
 
 
 def _along(model: Model, writes: Tensor, given: Any) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from innerworks.decode.vocabulary.weights.query_key import Attending, looking
 from innerworks.decode.vocabulary.words.found import Words, arrays, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one
-from innerworks.decode.vocabulary.words.tokens import chosen_tokens, refuse_edits, texts
+from innerworks.decode.vocabulary.words.tokens import check_weights, chosen_tokens, texts
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
@@ -51,7 +51,7 @@ def qk_words(
     the prompt: the first of all tokens is seldom among them. What raises the scores of all keys alike changes nothing.
     In a rotary model another offset can be another circuit. Tokens of unusual embeddings come first in many heads.
     """
-    refuse_edits(model)
+    check_weights(model, (0, layer) if effective else (layer,))
     at_least_one(top=top)
     if queries is None and keys is None:
         raise SiteError(

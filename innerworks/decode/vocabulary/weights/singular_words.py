@@ -9,7 +9,7 @@ import torch
 from innerworks.decode.vocabulary.weights.taken_apart import Apart, Matrix, apart
 from innerworks.decode.vocabulary.words.found import Words, arrays, by_chance, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one
-from innerworks.decode.vocabulary.words.tokens import refuse_edits
+from innerworks.decode.vocabulary.words.tokens import check_weights
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.registry import Cost, technique
@@ -57,8 +57,10 @@ def singular_words(
     mixture of their directions is as good. The first direction of a trained matrix is often what all tokens share.
     Five words of a random vector look like a theme too: compare `standing` with the checks' by chance.
     """
-    refuse_edits(model)
+    check_weights(model, [one for one in (layer, 0 if effective else None) if one is not None])
     at_least_one(directions=directions, top=top)
+    if effective and layer is not None and layer % model.n_layers == 0:
+        raise SiteError("effective=True: layer 0 reads the embeddings before the first MLP has seen them.")
     found = apart(model, matrix, layer, head, expert, offset, effective)
     values = found.svd.S
     there = int((values > values[0] * torch.finfo(values.dtype).eps * max(found.svd.U.shape)).sum())

@@ -10,7 +10,7 @@ import torch
 
 from innerworks.decode.vocabulary.words.sides import Embeddings, Logits, Side
 from innerworks.errors import SiteError
-from innerworks.model.weights.factored import SVD, at_least_float32
+from innerworks.model.weights.factored import SVD, at_least_float32, only_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,7 +86,7 @@ def _check(model: Model, matrix: str, layer: int | None, head: int | None, exper
 def _of_tokens(model: Model, matrix: str, effective: bool) -> Apart:
     """Through d × d, and the side of the tokens never formed: only what takes part in the stream is given."""
     gram = gram_of_readout(model) if matrix == "unembed" else gram_of_embedding(model)
-    squares, vectors = torch.linalg.eigh(gram)
+    squares, vectors = torch.linalg.eigh(only_numbers(gram, matrix))
     values = squares.flip(0).clamp(min=0).sqrt()
     stream = vectors.flip(1).to(at_least_float32(model.weights.unembed[:, :1]))
     svd = SVD(stream, values.to(stream), stream.T)

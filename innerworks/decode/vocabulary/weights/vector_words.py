@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from innerworks.decode.vocabulary.words.found import Words, by_chance, stacked, words_of
 from innerworks.decode.vocabulary.words.options import at_least_one, named_vectors
 from innerworks.decode.vocabulary.words.sides import Embeddings, Logits, Side
-from innerworks.decode.vocabulary.words.tokens import refuse_edits
+from innerworks.decode.vocabulary.words.tokens import check_weights
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
 from innerworks.registry import Cost, technique
@@ -43,7 +43,7 @@ def vector_words(
     only ever read by heads, and never by the unembedding, mean nothing. Embedding and unembedding are different spaces
     where they are not tied. Cosines with embeddings share what all embeddings have in common: compare with `mean`.
     """
-    refuse_edits(model)
+    check_weights(model, (0,) if effective else ())
     at_least_one(top=top)
     names, rows = named_vectors(model, vectors, table)
     sides: dict[str, Side] = {

@@ -31,7 +31,7 @@ class Words:
     """The tokens with the largest and smallest scores for each vector, and what scores are like over all tokens."""
 
     tokens: Tensor
-    """[vector, end, rank], ids; the ends are the most and the least"""
+    """[vector, end, rank], ids; the ends are the most and the least. -1 for a vector that tells no tokens apart"""
     scores: Tensor
     """[vector, end, rank]"""
     mean: Tensor
@@ -84,7 +84,8 @@ def words_of(side: Side, vectors: Tensor, top: int) -> Words:
     variance = (squares / side.size - mean.square()).clamp(min=0)
     noise = torch.finfo(vectors.dtype).eps * (highest[:, 0].abs() + lowest[:, 0].abs()).double()
     deviation = torch.where(variance.sqrt() <= noise, torch.zeros_like(variance), variance.sqrt())
-    stacks = torch.stack([first, last], 1), torch.stack([highest, -lowest], 1)
+    tokens = torch.stack([first, last], 1).masked_fill((deviation <= 0)[:, None, None], -1)
+    stacks = tokens, torch.stack([highest, -lowest], 1)
     return Words(*stacks, (mean + shift).to(vectors), deviation.to(vectors))
 
 

@@ -30,7 +30,7 @@ def at_least_one(**counts: int) -> None:
 def checked_vectors(model: Model, given: Any, name: str = "vectors") -> Tensor:
     """One vector or several of the stream's width as [vector, d]."""
     try:
-        vectors = torch.as_tensor(given)
+        vectors = torch.as_tensor(given.write if isinstance(given, Linear) else given)
     except (TypeError, ValueError, RuntimeError):
         raise SiteError(f"{name}={given!r}: give a vector of {model.d_model} numbers, or several.") from None
     if vectors.dim() not in (1, 2) or vectors.shape[-1] != model.d_model or not len(vectors):
@@ -57,8 +57,7 @@ def unembedded(model: Model, ids: Any) -> Tensor:
 def named_vectors(model: Model, given: Any, table: str) -> tuple[list[str], Tensor]:
     """Names and vectors of whatever was given: a tensor, a basis, vectors by name, tokens, or tokens with weights."""
     if isinstance(given, Linear):
-        vectors = checked_vectors(model, given.write)
-        return [given.name] if len(vectors) == 1 else [f"{given.name}.{row}" for row in range(len(vectors))], vectors
+        return _rows_of(model, {given.name: given})
     if hasattr(given, "encode") and hasattr(given, "decode"):
         raise SiteError(f"{given!r} has no fixed directions: give its decoder's rows as a tensor [n, {model.d_model}].")
     if isinstance(given, Mapping) and given:
@@ -67,14 +66,19 @@ def named_vectors(model: Model, given: Any, table: str) -> tuple[list[str], Tens
             factors = torch.tensor([float(value) for value in given.values()]).to(rows)
             name = " ".join(f"{value:+g}·{token!r}" for token, value in given.items())
             return [name], checked_vectors(model, factors @ rows)
-        return [str(name) for name in given], torch.cat(
-            [checked_vectors(model, one, name) for name, one in given.items()]
-        )
+        return _rows_of(model, given)
     tokens = [given] if isinstance(given, (str, int)) else given
     if isinstance(tokens, (list, tuple)) and tokens and all(isinstance(one, (str, int)) for one in tokens):
         return [repr(one) for one in tokens], checked_vectors(model, _of_tokens(model, list(tokens), table))
     vectors = checked_vectors(model, given)
     return [str(row) for row in range(len(vectors))], vectors
+
+
+def _rows_of(model: Model, given: Mapping[Any, Any]) -> tuple[list[str], Tensor]:
+    """Vectors by name; of several under one name, each by its number."""
+    rows = {str(name): checked_vectors(model, one, str(name)) for name, one in given.items()}
+    names = [name if len(own) == 1 else f"{name}.{row}" for name, own in rows.items() for row in range(len(own))]
+    return names, torch.cat(list(rows.values()))
 
 
 def _of_tokens(model: Model, tokens: list[Any], table: str) -> Tensor:

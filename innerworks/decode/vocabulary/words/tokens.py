@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
     from innerworks.model.model import Model
 
-__all__ = ["chosen_tokens", "listed", "refuse_edits", "texts"]
+__all__ = ["chosen_tokens", "listed", "check_weights", "texts"]
 
 
-def refuse_edits(model: Model) -> None:
-    """Raise where standing edits would be expected to show, and could not."""
+def check_weights(model: Model, layers: Iterable[int] | None = None) -> None:
+    """Raise where weights cannot be read: NaN in those of these layers (all) or outside, edits that would not show."""
     if model.edits:
         raise EditError(
             f"this reads weights, which {model.edits[0]} and other standing edits do not change: ask the model without "
             "edits."
         )
+    model.weights.check_finite(layers)
 
 
 def chosen_tokens(model: Model, given: Any, what: str = "tokens") -> list[int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
-from innerworks.decode.vocabulary.words.tokens import refuse_edits
+from innerworks.decode.vocabulary.words.tokens import check_weights
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.registry import Cost, technique
@@ -54,7 +54,7 @@ def composition(
     """
     if top < 1:
         raise SiteError(f"top={top}: say how many pairs to list, 1 or more.")
-    refuse_edits(model)
+    check_weights(model)
     found = model.weights.composition(kind, offset=offset)
     scores = found.scores.double().numpy()
     z, checks = _against_chance(found, baseline, seed)

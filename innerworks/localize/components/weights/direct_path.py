@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from innerworks.decode.vocabulary.words.tokens import chosen_tokens, listed, refuse_edits, texts
+from innerworks.decode.vocabulary.words.tokens import check_weights, chosen_tokens, listed, texts
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
@@ -37,7 +37,7 @@ def direct_path(
     What misleads: in deep models the first MLPs rewrite what a token means, and the direct path has little to do with
     what is predicted; with tied embeddings it mostly predicts the token itself.
     """
-    refuse_edits(model)
+    check_weights(model, ())
     if top < 1:
         raise SiteError(f"top={top}: say how many tokens to list, 1 or more.")
     ids = chosen_tokens(model, tokens)

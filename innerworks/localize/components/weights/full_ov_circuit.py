@@ -8,9 +8,9 @@ import torch
 
 from innerworks.decode.vocabulary.words.embeddings import embedded
 from innerworks.decode.vocabulary.words.tokens import (
+    check_weights,
     chosen_tokens,
     listed,
-    refuse_edits,
     texts,
 )
 from innerworks.errors import SiteError
@@ -52,7 +52,7 @@ def full_ov_circuit(
     What misleads: later heads do not read embeddings but what earlier layers made of them. Logits that are raised all
     alike change nothing: compare within a row.
     """
-    refuse_edits(model)
+    check_weights(model, (0, layer) if effective else (layer,))
     if top < 1:
         raise SiteError(f"top={top}: say how many tokens to list, 1 or more.")
     ids = chosen_tokens(model, tokens)

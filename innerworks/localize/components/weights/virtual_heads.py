@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 
-from innerworks.decode.vocabulary.words.tokens import chosen_tokens, listed, refuse_edits, texts
+from innerworks.decode.vocabulary.words.tokens import check_weights, chosen_tokens, listed, texts
 from innerworks.errors import SiteError
 from innerworks.model.model import Model
 from innerworks.model.tokens.target_text import TargetText
@@ -51,7 +51,7 @@ def virtual_heads(
     What misleads: whether the two ever attend to each other's positions is not in these matrices. Directions that read
     all tokens alike carry no token. NaN where either head writes nothing.
     """
-    refuse_edits(model)
+    check_weights(model)
     for name, count in (("directions", directions), ("top", top)):
         if count < 1:
             raise SiteError(f"{name}={count}: say how many to list, 1 or more.")
