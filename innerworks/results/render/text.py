@@ -25,7 +25,7 @@ from innerworks.results.views import View
 __all__ = ["columns_text", "view_text"]
 
 _TOKEN_LINES = 40
-_TABLE_LINES = 30
+_TABLE_LINES = 40
 _GRID_LINES = 40
 _WORD = 11
 _STRONGEST = 12
@@ -44,9 +44,8 @@ def columns_text(columns: dict[str, Any], width: int, limit: int = _TABLE_LINES)
         return "(no columns)"
     count = len(next(iter(columns.values())))
     texts = {name: [name, *map(_cell, values[:limit])] for name, values in columns.items()}
-    room = max(8, (width - 2 * (len(columns) - 1)) // len(columns))
-    widest = max(24, room)
-    sizes = {name: min(widest, max(map(display_width, cells))) for name, cells in texts.items()}
+    wanted = {name: max(map(display_width, cells)) for name, cells in texts.items()}
+    sizes = _widths(wanted, width - 2 * (len(columns) - 1))
     right = {name: getattr(values, "dtype", None) is not None and values.dtype.kind in "biufc"
              for name, values in columns.items()}  # fmt: skip
     lines = [
@@ -56,6 +55,18 @@ def columns_text(columns: dict[str, Any], width: int, limit: int = _TABLE_LINES)
     if count > limit:
         lines.append(f"({count - limit:,} more rows)")
     return "\n".join(lines)
+
+
+def _widths(wanted: dict[str, int], room: int) -> dict[str, int]:
+    """How wide each column may be: what it wants where there is room, an equal share of what is left where not.
+
+    A narrow column leaves its share to wider ones; none is cut below 24.
+    """
+    left, sizes = room, {}
+    for place, name in enumerate(sorted(wanted, key=lambda one: wanted[one])):
+        sizes[name] = min(wanted[name], max(24, left // (len(wanted) - place)))
+        left -= sizes[name]
+    return sizes
 
 
 def _cell(value: Any) -> str:
