@@ -114,6 +114,8 @@ def _own(entry: Entry, option: Mapping[str, Any]) -> Flag:
         show_default=False,
         autocompletion=(lambda: words) if words else None,
     )
+    if option["required"]:
+        return Flag(name, Annotated[list[str], value], inspect.Parameter.empty)
     return Flag(name, Annotated[list[str] | None, value])
 
 

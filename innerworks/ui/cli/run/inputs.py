@@ -61,11 +61,11 @@ class Inputs:
         named = [one for one in vars(self) if getattr(self, one) not in ((), None)]
         wrong = next((one for one in named if one not in _USABLE[str(eats)]), None)
         if wrong is not None:
-            raise InnerworksError(f"{accepted}, not {'words' if wrong == 'words' else f'--{wrong}'}.")
+            raise InnerworksError(f"{accepted}, not --{wrong}.")
         if eats is not None and not named:
             raise InnerworksError(f"{accepted}. None of these was given.")
         if self.task is not None and len(named) > 1:
-            raise InnerworksError(f"--task brings its own prompts: give it without --{_other(named)}.")
+            raise InnerworksError(f"--task brings its own prompts: give it without {_other(named)}.")
         if eats == "Corpus" and len(named) > 1:
             raise InnerworksError("give text files or --corpus, not both.")
         if len(self.clean) != len(self.corrupt):
@@ -86,6 +86,7 @@ class Inputs:
         """
         if eats == "Corpus":
             corpus = iw.Corpus(*self.words) if self.words else iw.Corpus.parse(", ".join(self.corpus))
+            next(corpus.documents(), None)  # a file that is not there is told at once
             return lambda model: corpus
         if self.task is not None:
             task = task_of(self.task)
@@ -143,7 +144,8 @@ def _literal(text: str) -> Any:
 
 
 def _other(named: list[str]) -> str:
-    return next(one for one in named if one != "task")
+    other = next(one for one in named if one != "task")
+    return "prompts in quotes" if other == "words" else f"--{other}"
 
 
 # -- files of prompts -----------------------------------------------------------------------------------------------

@@ -21,8 +21,7 @@ _COSTLY = {"model", "artifact"}
 def check_options(entry: Entry, given: Mapping[str, Any]) -> None:
     """Read every option once before a model is opened, so that what is wrong is said at once."""
     schemas = {option["name"]: option["schema"] for option in entry.options}
-    if "foil" in given and "foil" not in schemas and "target" in schemas and given["foil"]:
-        raise InnerworksError(f"{entry.name} compares its target with nothing: it has no --foil.")
+    _makes_metric(entry, given)
     for option, value in _written(entry, given):
         if not formats(schemas[option.name]) & _COSTLY:
             _read(option, value, None)
@@ -36,16 +35,23 @@ def read_options(entry: Entry, given: Mapping[str, Any], model: Any) -> dict[str
         values = [_read(by_name[name], text, model) for text in given.get(name) or ()]
         if values:
             options[name] = values[0] if len(values) == 1 else values
-    targets, foils = answers(given)
-    if entry.eats == "Task" or "target" in by_name or not (targets or foils):
-        return options
-    if "metric" not in by_name:
+    return options | ({"metric": _metric(*answers(given))} if _makes_metric(entry, given) else {})
+
+
+def _makes_metric(entry: Entry, given: Mapping[str, Any]) -> bool:
+    """Whether targets and foils say what the technique's metric is; an error where they can mean nothing to it."""
+    names = {option["name"] for option in entry.options}
+    if given.get("foil") and "foil" not in names and "target" in names:
+        raise InnerworksError(f"{entry.name} compares its target with nothing: it has no --foil.")
+    if entry.eats == "Task" or "target" in names or not (given.get("target") or given.get("foil")):
+        return False
+    if "metric" not in names:
         raise InnerworksError(f"{entry.name} measures no answer: it has no --target and no --metric.")
-    if "metric" in options:
+    if given.get(f"{PREFIX}metric"):
         raise InnerworksError("give --metric, or --target (and --foil), not both.")
-    if not targets:
+    if not given.get("target"):
         raise InnerworksError("--foil is what --target is compared with: give that too.")
-    return {**options, "metric": _metric(targets, foils)}
+    return True
 
 
 def _metric(targets: Sequence[Any], foils: Sequence[Any]) -> Any:
@@ -75,14 +81,15 @@ def _token(text: str) -> Any:
 def _written(entry: Entry, given: Mapping[str, Any]) -> list[tuple[Option, Any]]:
     """The technique's own options that were given, with what was written."""
     by_name = {option.name: option for option in entry.technique.options}
-    found = []
+    found: list[tuple[Option, Any]] = []
     for name, option in by_name.items():
         value = given.get(f"{PREFIX}{name}")
-        if value is None or value == []:
-            continue
-        if isinstance(value, list) and len(value) > 1:
+        if isinstance(value, bool):
+            found.append((option, value))
+        elif value and len(value) > 1:
             raise InnerworksError(f"{flag_of(name)} was given {len(value)} times: give it once, several with commas.")
-        found.append((option, value[0] if isinstance(value, list) else value))
+        elif value:
+            found.append((option, value[0]))
     return found
 
 
