@@ -98,16 +98,9 @@ def _give_partial(stopped: KeyboardInterrupt, outcome: Outcome, notes: Notes) ->
     """What was done before Ctrl-C is given like a whole result; where there is nothing, what to do is said."""
     partial = getattr(stopped, "partial", None)
     if not isinstance(partial, iw.Result):
-        keeps = (
-            f" {outcome.save}.unfinished holds what was done; the same command goes on." if _unfinished(outcome) else ""
-        )
-        told = str(stopped).partition(". ")[0] if isinstance(stopped, InnerworksError) else "stopped"
-        notes.warn(f"{told.rstrip('.')}: there is no result yet.{keeps}")
+        told = str(stopped).partition(" Nothing is lost")[0] if isinstance(stopped, InnerworksError) else ""
+        notes.warn(told or "stopped: there is no result yet.")
         return
     done = str(stopped).partition(".")[0] or "stopped"
     notes.warn(f"{done}; what follows is of these alone.")
     outcome.give(replace(partial, title=f"{partial.heading} ({done})"), notes)
-
-
-def _unfinished(outcome: Outcome) -> bool:
-    return outcome.save is not None and outcome.save.with_name(f"{outcome.save.name}.unfinished").is_dir()
