@@ -11,7 +11,9 @@ from innerworks.model.sites import KINDS
 
 def told(result):
     columns = result.tables["sites"].columns
-    return dict(zip(columns["place"], zip(columns["there"], columns["what it is, or why not"], strict=True), strict=True))
+    return dict(
+        zip(columns["place"], zip(columns["there"], columns["what it is, or why not"], strict=True), strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", [*families.FIRST, *families.FIRST_HYBRIDS])

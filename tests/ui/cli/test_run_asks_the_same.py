@@ -99,7 +99,9 @@ def test_a_task_is_judged_from_flags_and_from_a_task(run, tiny):
 
 
 def test_a_technique_that_eats_nothing(run, tiny):
-    same(run("virtual_heads", "--first", "0,1", "--second", "2, 3"), iw.virtual_heads(tiny, first=(0, 1), second=(2, 3)))
+    same(
+        run("virtual_heads", "--first", "0,1", "--second", "2, 3"), iw.virtual_heads(tiny, first=(0, 1), second=(2, 3))
+    )
     same(run("copying_scores", "--effective"), iw.copying_scores(tiny, effective=True))
     same(run("copying_scores", "--no-effective"), iw.copying_scores(tiny, effective=False))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
+from typing import Annotated
 
 import pytest
 import typer
-from typing import Annotated
 
 import innerworks as iw
 from innerworks.registry import Entry, Option, techniques
@@ -61,7 +61,9 @@ def test_every_option_has_a_flag_that_says_what_it_takes(name, command):
 def test_what_the_help_calls_the_default_is_the_default(name):
     for option in techniques()[name].technique.options:
         if option.is_written and not option.required and option.default is not None:
-            written = shown_default({"schema": option.schema(), "required": False, "default": option.render(option.default)})
+            written = shown_default(
+                {"schema": option.schema(), "required": False, "default": option.render(option.default)}
+            )
             if not is_flag(option.schema()):
                 again = option.parse(written)
                 assert option.render(again) == option.render(option.default), option.name

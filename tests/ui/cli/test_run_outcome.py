@@ -141,7 +141,10 @@ PAIR = ["--clean", "a b", "--corrupt", "a c"]
         (["activation_patching", "--clean", "a", "--sites", "z.:"], "1 --clean and 0 --corrupt"),
         (["activation_patching", *PAIR, "--sites", "z.99", "--target", " a"], "--sites: layer 99 does not exist"),
         (["activation_patching", *PAIR, "--sites", "residual.1"], "--sites: there is no site called 'residual'"),
-        (["activation_patching", *PAIR, "--sites", "z.1", "--direction", "up"], "--direction: takes one of denoise, noise"),
+        (
+            ["activation_patching", *PAIR, "--sites", "z.1", "--direction", "up"],
+            "--direction: takes one of denoise, noise",
+        ),
         (["activation_patching", *PAIR, "--sites", "z.1", "--top", "few"], "--top: takes a whole number, such as 5"),
         (["activation_patching", *PAIR, "--sites", "z.1", "--top", "1", "--top", "2"], "--top was given 2 times"),
         (["activation_patching", *PAIR, "--sites", "z.1", "--foil", " a"], "--foil is what --target is compared with"),
@@ -151,7 +154,10 @@ PAIR = ["--clean", "a b", "--corrupt", "a c"]
         (["backward_lens", TEXT, "--foil", " a"], "it has no --foil"),
         (["lens_quality", "x.txt", "--target", " a"], "it has no --target and no --metric"),
         (["evaluate", "-p", TEXT], "has no answer: give --target"),
-        (["evaluate", "-p", TEXT, "-p", "a", "-p", "b", "--target", " a", "--target", " b"], "2 --target for 3 prompts"),
+        (
+            ["evaluate", "-p", TEXT, "-p", "a", "-p", "b", "--target", " a", "--target", " b"],
+            "2 --target for 3 prompts",
+        ),
         (["evaluate", "--task", "ioo:n=2"], "cannot read 'ioo(n=2)' as a task. It can be ioi"),
         (["evaluate", "--task", "ioi:2"], "cannot read 'ioi:2' as a task"),
         (["evaluate", "--task", "ioi:n=2,seed"], "names with values behind the colon"),
