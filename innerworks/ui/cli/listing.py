@@ -14,6 +14,7 @@ from innerworks.errors import InnerworksError
 from innerworks.registry import Catalogue, Entry, techniques
 from innerworks.registry.primer import section_title
 from innerworks.ui.cli.consoles import output
+from innerworks.ui.cli.run.command import examples
 
 __all__ = ["list_techniques"]
 
@@ -89,6 +90,7 @@ def _one(entry: Entry, as_json: bool) -> None:
         console.print(Text("\noptions", style="dim"))
         console.print(Padding(_options(entry), (0, 0, 0, 2)))
     console.print(Text(f"\nIn Python: {_called(entry)}"))
+    console.print(Text(f"In a shell: {examples(entry)[0]}"))
 
 
 def _options(entry: Entry) -> Table:

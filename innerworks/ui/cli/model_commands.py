@@ -64,7 +64,10 @@ def show(
         bool, typer.Option("--trust-remote-code", help="Run the code that a repository brings with it.")
     ] = False,
 ) -> None:
-    """What a model is: its sizes, the places it has and why not others, what is refused. No weights are read."""
+    """What a model is: its sizes, the places it has and why not others, what is refused.
+
+    Of an architecture that has a record no weights are read.
+    """
     from innerworks.ui.cli.models import show_model
 
     given = {"html": html, "json": json, "revision": revision, "trust_remote_code": trust_remote_code}

@@ -91,14 +91,13 @@ def test_what_asks_no_model_imports_no_torch(words, tmp_path):
 # -- terminals and pipes ----------------------------------------------------------------------------------------------
 
 
-def in_terminal(*words, **more):
-    """What a terminal is given."""
+def in_terminal(*words, stream="stdout", **more):
+    """What a terminal is given on one stream, where the other leads nowhere."""
     leader, follower = pty.openpty()
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": "60", **more}
     env = {name: value for name, value in env.items() if value is not None}
-    started = subprocess.Popen(
-        [sys.executable, "-m", "innerworks", *words], stdout=follower, stderr=subprocess.DEVNULL, env=env, cwd=ROOT
-    )
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: follower}
+    started = subprocess.Popen([sys.executable, "-m", "innerworks", *words], env=env, cwd=ROOT, **streams)
     os.close(follower)
     parts = []
     while True:
@@ -112,6 +111,13 @@ def in_terminal(*words, **more):
     assert started.wait() == 0
     os.close(leader)
     return b"".join(parts).decode()
+
+
+def test_a_terminal_sees_how_far_it_has_come_and_how_long_it_takes(tiny_folder):
+    asked = ["run", "direct_logit_attribution", "--task", "facts:n=40", "--json", "-m", tiny_folder]
+    told = in_terminal(*asked, stream="stderr", COLUMNS="100")
+    assert "direct_logit_attribution" in told and "/40" in told and re.search(r"\d:\d\d:\d\d", told)
+    assert in_terminal(*asked, "--quiet", stream="stderr") == ""
 
 
 def test_a_terminal_has_colours_and_its_own_width():

@@ -133,3 +133,20 @@ def test_versions_are_compared_as_numbers(version, bounds, is_within):
 
 def test_threads_are_those_of_torch(command):
     assert findings(command("doctor", "--json"))["threads"]["said"].startswith(f"{torch.get_num_threads()} of ")
+
+
+def test_what_is_needed_is_read_from_a_checkout_and_from_metadata_alike(monkeypatch):
+    needs, python = installed._declared()
+    lines = [f"{name}{bounds}" for name, bounds in needs[""]]
+    lines += [f"{name}{bounds}; extra == '{extra}'" for extra in needs if extra for name, bounds in needs[extra]]
+    monkeypatch.setattr(installed, "_checkout", lambda file: None)
+    monkeypatch.setattr(installed.metadata, "requires", lambda name: lines)
+    monkeypatch.setattr(installed.metadata, "metadata", lambda name: {"Requires-Python": python})
+    assert installed._declared() == (needs, python)
+    assert ("torch", ">=2.6") in needs[""] and "pyarrow" in dict(needs["parquet"])
+
+
+def test_a_project_file_of_something_else_is_not_ours(here):
+    (here / "pyproject.toml").write_text('[project]\nname = "other"\n')
+    assert installed._checkout(here / "pyproject.toml") is None
+    assert installed._checkout(here / "none.toml") is None

@@ -53,6 +53,7 @@ def test_every_option_has_a_flag_that_says_what_it_takes(name, command):
             assert word in words
         default = shown_default(option)
         assert not default or f"[default: {' '.join(default.split())}]" in words
+    assert words.count("[required]") == sum(option["required"] for option in techniques()[name].options)
     assert " ".join(techniques()[name].question.split()) in words
     assert "Examples:" in words
 

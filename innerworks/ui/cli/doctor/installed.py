@@ -75,19 +75,25 @@ def _version(name: str) -> str | None:
 
 
 def _declared() -> tuple[dict[str, list[tuple[str, str]]], str]:
-    """What innerworks needs, by extra ("" for always), and which Python: from its metadata, or from a checkout."""
-    project = Path(str(iw.__file__)).parents[1] / "pyproject.toml"
-    if project.is_file():
-        said: dict[str, Any] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    """What innerworks needs, by extra ("" for always), and which Python: from a checkout, or from its metadata."""
+    said = _checkout(Path(str(iw.__file__)).parents[1] / "pyproject.toml")
+    if said is not None:
         lines = {"": said["dependencies"], **said["optional-dependencies"]}
-        return {extra: [_needed(line)[:2] for line in needed] for extra, needed in lines.items()}, said[
-            "requires-python"
-        ]
-    needs: dict[str, list[tuple[str, str]]] = {}
+        needs = {extra: [_needed(line)[:2] for line in needed] for extra, needed in lines.items()}
+        return needs, str(said["requires-python"])
+    needs = {}
     for line in metadata.requires("innerworks") or ():
         name, bounds, extra = _needed(line)
         needs.setdefault(extra, []).append((name, bounds))
     return needs, str(metadata.metadata("innerworks")["Requires-Python"])
+
+
+def _checkout(file: Path) -> dict[str, Any] | None:
+    """What the project file beside the package says, where the package lies in a checkout of its own."""
+    if not file.is_file():
+        return None
+    said: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
+    return said if said.get("name") == "innerworks" else None
 
 
 def _needed(line: str) -> tuple[str, str, str]:

@@ -104,6 +104,8 @@ def _own(entry: Entry, option: Mapping[str, Any]) -> Flag:
         switch = typer.Option(
             f"{flag}/--no-{flag.removeprefix('--')}", help=told, rich_help_panel=panel, show_default=False
         )
+        if option["required"]:
+            return Flag(name, Annotated[bool, switch], inspect.Parameter.empty)
         return Flag(name, Annotated[bool | None, switch])
     words = choices(schema)
     value = typer.Option(
@@ -120,9 +122,7 @@ def _own(entry: Entry, option: Mapping[str, Any]) -> Flag:
 
 
 def _told(help: str, option: Mapping[str, Any], default: str) -> str:
-    if option["required"]:
-        return f"{help}  [required]"
-    if is_flag(option["schema"]):
+    if is_flag(option["schema"]) and not option["required"]:
         return f"{help}  [default: {'yes' if option['default'] else 'no'}]"
     return f"{help}  [default: {default}]" if default else help
 

@@ -95,4 +95,6 @@ def shown_default(option: Mapping[str, Any]) -> str:
     default = option.get("default")
     if option["required"] or default is None or is_flag(option["schema"]):
         return ""
+    if isinstance(default, list) and all(isinstance(one, (int, float)) for one in default):
+        return ", ".join(map(str, default))
     return default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
