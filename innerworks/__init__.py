@@ -35,6 +35,8 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "load": (f"{_MODEL}.open", "load"),
     "explain": (f"{_MODEL}.explain", "explain_in"),
     "bundled": (f"{_MODEL}.load", "bundled"),
+    "kept_models": (f"{_MODEL}.load", "kept_models"),
+    "cache_dir": (f"{_MODEL}.load", "cache_dir"),
     "Model": (f"{_MODEL}.model", "Model"),
     "Run": (f"{_MODEL}.engine.run", "Run"),
     "Site": (f"{_MODEL}.sites", "Site"),

@@ -15,7 +15,7 @@ from innerworks.model.anatomy import Family
 from innerworks.model.engine.run import Run
 from innerworks.model.estimate import Estimate
 from innerworks.model.explain import explain_in as explain
-from innerworks.model.load import bundled
+from innerworks.model.load import bundled, cache_dir, kept_models
 from innerworks.model.metrics import (
     accuracy,
     custom,
@@ -61,12 +61,14 @@ __all__ = [
     "accuracy",
     "at",
     "bundled",
+    "cache_dir",
     "custom",
     "direction",
     "edit",
     "errors",
     "explain",
     "first_token",
+    "kept_models",
     "kl",
     "load",
     "log_prob",

@@ -123,7 +123,12 @@ class Task:
         """JSON schema of a task's text."""
         from innerworks.data.task_text import EXAMPLES
 
-        return {"type": "string", "description": "a recipe, or a .json or .csv file", "examples": EXAMPLES}
+        return {
+            "type": "string",
+            "format": "task",
+            "description": "a recipe, or a .json or .csv file",
+            "examples": EXAMPLES,
+        }
 
     def written(self) -> str:
         """The text that `parse` reads where this is one whole recipe; in words where it is not."""

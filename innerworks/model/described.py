@@ -16,6 +16,7 @@ from innerworks.model.tokens import FirstToken, Pair, Prompt, Whole, all_tokens,
 
 if TYPE_CHECKING:
     from innerworks.model.weights import Weights
+    from innerworks.results import Result
 
 __all__ = ["DescribedModel"]
 
@@ -107,6 +108,12 @@ class DescribedModel:
         from innerworks.model.weights import Weights
 
         return Weights(self.anatomy)
+
+    def portrait(self) -> Result:
+        """What it is, which places it has and why not others, what is refused: to show, save or print as a page."""
+        from innerworks.model.portrait import portrait
+
+        return portrait(self)
 
     def explain(self, site: Site | str) -> str:
         """Which Hugging Face module and tensor a site is, its shape, and what it means."""

@@ -67,7 +67,11 @@ class Model(DescribedModel):
     @classmethod
     def schema(cls) -> dict[str, Any]:
         """JSON schema of a model's name."""
-        return {"type": "string", "description": "a model: a hub id, a folder, a GGUF file, or a bundled name"}
+        return {
+            "type": "string",
+            "format": "model",
+            "description": "a model: a hub id, a folder, a GGUF file, or a bundled name",
+        }
 
     def written(self) -> str:
         """The name it was opened by."""

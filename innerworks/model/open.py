@@ -26,6 +26,7 @@ def load(
     attn_implementation: str | None = None,
     quantization_config: Any = None,
     trust_remote_code: bool = False,
+    weights: bool = True,
     family: Family | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Model:
@@ -34,6 +35,7 @@ def load(
     `"smollm2-135m-instruct-q4"` needs no hub. Weights come from safetensors or GGUF, never from pickles. `family`
     describes an architecture that is not known yet (see `innerworks.model.anatomy.Family`); without it the
     structure is guessed, checked against the model's own numbers, and refused where the guess does not hold.
+    `weights=False` reads the configuration of a folder or hub id alone: its sizes, sites and costs, and nothing to run.
     `options` go to `from_pretrained` as they are.
     """
     opened = open_model(
@@ -46,6 +48,7 @@ def load(
         attn_implementation=attn_implementation,
         quantization_config=quantization_config,
         trust_remote_code=trust_remote_code,
+        weights=weights,
         options=options,
     )
     return Model(

@@ -214,15 +214,15 @@ class _Union:
     def parse(self, given: Any, model: Any) -> Any:
         if self.optional and (given is None or (isinstance(given, str) and given.strip().lower() == "none")):
             return None
-        problems = []
+        problems: dict[str, InnerworksError] = {}
         for member in self.members:
             try:
                 return member.parse(given, model)
             except InnerworksError as problem:
-                problems.append(problem)
+                problems.setdefault(str(problem), problem)
         if len(problems) == 1:
-            raise problems[0]
-        raise InnerworksError("takes one of several things. " + " Or: ".join(map(str, problems)))
+            raise next(iter(problems.values()))
+        raise InnerworksError("takes one of several things. " + " Or: ".join(problems))
 
     def schema(self) -> dict[str, Any]:
         schemas = [member.schema() for member in self.members]

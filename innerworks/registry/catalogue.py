@@ -34,7 +34,10 @@ class Catalogue(Mapping[str, Entry]):
         if name not in self._entries:
             near = get_close_matches(str(name), self._entries, n=1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
-            raise UnknownTechnique(f"there is no technique {name!r}.{meant} iw.techniques() lists them.")
+            raise UnknownTechnique(
+                f"there is no technique {name!r}.{meant} iw.techniques() lists them; "
+                "in a terminal, `innerworks techniques` does."
+            )
         return self._entries[name]()
 
     def __contains__(self, name: object) -> bool:

@@ -118,6 +118,12 @@ class Technique:
         return tuple(Option.of(one) for one in self.parameters[1 if self.input is None else 2 :])
 
     @property
+    def gives(self) -> str:
+        """What it gives, by the annotation of what its function returns: "Result" or "Artifact"."""
+        given = typing.get_type_hints(self.function).get("return")
+        return "Artifact" if isinstance(given, type) and given.__name__ == "Artifact" else "Result"
+
+    @property
     def meaning(self) -> str:
         """The first sentence of its docstring: what it tells you."""
         text = " ".join((inspect.getdoc(self.function) or "").partition("\n\n")[0].split())

@@ -53,7 +53,7 @@ class Artifact:
     @classmethod
     def schema(cls) -> dict[str, Any]:
         """JSON schema of the folder."""
-        return {"type": "string", "format": "path", "description": "the folder of a saved artifact"}
+        return {"type": "string", "format": "artifact", "description": "the folder of a saved artifact"}
 
     def __getitem__(self, name: str) -> Any:
         try:

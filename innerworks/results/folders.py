@@ -11,7 +11,7 @@ from pathlib import Path
 
 from innerworks.errors import FileError
 
-__all__ = ["write_file", "write_folder"]
+__all__ = ["check_writable", "write_file", "write_folder"]
 
 
 def _sentence(path: Path, problem: OSError) -> str:
@@ -28,6 +28,20 @@ def _as_file_error(path: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise FileError(_sentence(path, problem)) from problem
+
+
+def check_writable(path: str | os.PathLike[str], *, folder: bool, overwrite: bool) -> None:
+    """Raise where a folder (or a file) could not be written there, before anything is worked out for it."""
+    target = Path(path).resolve()
+    if target.exists() and target.is_dir() != folder:
+        is_now, wanted = ("a file", "a folder") if folder else ("a folder", "a file")
+        raise FileError(f"{target} is {is_now}, and {wanted} is to be saved there; choose another name")
+    with _as_file_error(target):
+        if folder and target.exists() and any(target.iterdir()) and not overwrite:
+            raise FileError(f"{target} already holds something; choose another name, or say that it may be overwritten")
+    there = next(parent for parent in (target, *target.parents) if parent.exists())
+    if not os.access(there, os.W_OK) or (there != target and not there.is_dir()):
+        raise FileError(f"{target} cannot be saved: {there} is no folder that may be written to; choose another place")
 
 
 def _partial(path: Path) -> Path:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PAGES", "ROOT", "Block", "Picture", "blocks", "pictures", "text"]
+__all__ = ["PAGES", "ROOT", "Block", "Picture", "ShellBlock", "blocks", "pictures", "shell_blocks", "text"]
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")))
@@ -67,4 +67,31 @@ def blocks(page: str) -> list[Block]:
             "slow" in (m["note"] or ""),
         )
         for m in _FENCE.finditer(whole)
+    ]
+
+
+_SHELL = re.compile(
+    r"^<!-- runs(?:, ends with (?P<code>\d+))? -->\n"
+    r"^```sh\n(?P<script>.*?)^```$"
+    r"(?:\n+<!-- prints -->\n```text\n(?P<prints>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class ShellBlock:
+    """One ```sh block under `<!-- runs -->`, the code it ends with, and what it prints on stdout."""
+
+    script: str
+    line: int
+    ends_with: int
+    prints: str | None
+
+
+def shell_blocks(page: str) -> list[ShellBlock]:
+    """A page's shell blocks that are run, in order."""
+    whole = text(page)
+    return [
+        ShellBlock(m["script"], whole.count("\n", 0, m.start("script")) + 1, int(m["code"] or 0), m["prints"])
+        for m in _SHELL.finditer(whole)
     ]

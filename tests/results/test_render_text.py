@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import io
+import math
+import re
+
 import numpy as np
 import pytest
+from rich.console import Console
 
-from innerworks.results import View
+from innerworks.results import Result, View
 from innerworks.results.numbers import bytes_in_words, check_number, exact_number, number_among, short_number
 from innerworks.results.render.markup import cut, display_width, padded
+from innerworks.results.render.terminal import print_result
 from innerworks.results.render.text import view_text
 from innerworks.results.view_kinds import VIEW_KINDS
 
@@ -51,7 +57,7 @@ def test_wide_characters_keep_columns_aligned():
 
 
 def test_long_tables_count_what_they_leave_out():
-    assert "(70 more rows)" in view_text(View.table({"a": np.arange(100)}))
+    assert "(60 more rows)" in view_text(View.table({"a": np.arange(100)}))
 
 
 def test_a_sparkline_rises():
@@ -91,3 +97,23 @@ def test_a_terminal_is_not_steered_by_what_it_is_shown():
     ]
     for view in views:
         assert not {"\x1b", "\x07"} & set(view_text(view))
+
+
+@pytest.mark.parametrize("width", [100, 60])
+def test_a_coloured_grid_says_what_the_plain_one_says_with_a_colour_for_each_number(width):
+    values = np.array([[1.0, -0.5, 0.0], [0.1, math.nan, -1.0]])
+    grid = View.heatmap(values, rows=["a", "b"], columns=["x", "y", "z"], title="Grid")
+    words = np.array([[" a", "b\x1b", "界"], ["", " d", "e"]], dtype=object)
+    lens = View.lens(values, words, rows=["a", "b"], columns=["x", "y", "z"], title="Lens")
+    wide = View.heatmap(np.zeros((2, 400)), rows=["a", "b"], columns=range(400), title="Wide")
+    for view, coloured in ((grid, 4), (lens, 4), (wide, 0)):
+        out = io.StringIO()
+        console = Console(file=out, width=width, color_system="truecolor", force_terminal=True, soft_wrap=True)
+        print_result(Result(views={"one": view}), console)
+        shown = out.getvalue().partition("\n\n")[2]
+        plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+        assert [line.rstrip() for line in plain.splitlines()] == [
+            line.rstrip() for line in view_text(view, width).splitlines()
+        ]
+        backgrounds = re.findall(r"48;2;(\d+;\d+;\d+)", shown)
+        assert len(set(backgrounds)) == coloured

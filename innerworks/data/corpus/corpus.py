@@ -89,7 +89,12 @@ class Corpus:
     def schema(cls) -> dict[str, Any]:
         """JSON schema of the files' names."""
         about = "text to read: files, folders or patterns such as text/*.txt; context=, field= and limit= may follow"
-        return {"type": "string", "description": about, "examples": ["text/*.txt, context=128, limit=100000"]}
+        return {
+            "type": "string",
+            "format": "corpus",
+            "description": about,
+            "examples": ["text/*.txt, context=128, limit=100000"],
+        }
 
     def written(self) -> str:
         """What it was made of, as `parse` reads it; of texts in memory, how many they are."""

@@ -103,7 +103,12 @@ class Edit:
         """JSON schema of an edit's text."""
         from innerworks.model.edits.edit_text import EXAMPLES
 
-        return {"type": "string", "description": "a change to the model, or a file of saved ones", "examples": EXAMPLES}
+        return {
+            "type": "string",
+            "format": "edit",
+            "description": "a change to the model, or a file of saved ones",
+            "examples": EXAMPLES,
+        }
 
     def __str__(self) -> str:
         said = "".join(f", {part}" for part in self._said())

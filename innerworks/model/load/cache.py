@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from innerworks.errors import LoadError
 from innerworks.model.load.safetensors_file import file_damage
 
-__all__ = ["MANIFEST", "cache_dir", "folder_damage", "kept", "sha256_of"]
+__all__ = ["MANIFEST", "cache_dir", "folder_damage", "kept", "lock_path", "sha256_of"]
 
 MANIFEST = "innerworks.json"
 log = logging.getLogger("innerworks")
@@ -120,13 +120,14 @@ def _write_manifest(part: Path, origin: Mapping[str, object]) -> None:
         (part / name).chmod(usual)
 
 
-def _lock_path(folder: Path) -> Path:
+def lock_path(folder: Path) -> Path:
+    """The file that whoever makes or removes a kept folder holds locked."""
     return folder.parent / f".{folder.name}.lock"
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    lock = FileLock(str(_lock_path(folder)))
+    lock = FileLock(str(lock_path(folder)))
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -145,7 +146,7 @@ def _sweep(folder: Path) -> None:
         if target == folder.name:
             shutil.rmtree(part, ignore_errors=True)
             continue
-        other = FileLock(str(_lock_path(folder.parent / target)))
+        other = FileLock(str(lock_path(folder.parent / target)))
         try:
             with other.acquire(timeout=0):
                 shutil.rmtree(part, ignore_errors=True)

@@ -18,7 +18,7 @@ from innerworks.model.load.fingerprint import fingerprint
 from innerworks.model.load.hub_failure import check_hub_name
 from innerworks.model.load.hub_files import commit_of
 from innerworks.model.load.placement import checked_device, named_dtype
-from innerworks.model.load.pretrained import Request, open_pretrained
+from innerworks.model.load.pretrained import Request, open_config, open_pretrained
 from innerworks.model.load.tokenizer_files import has_tokenizer, open_tokenizer
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def open_model(
     attn_implementation: str | None = None,
     quantization_config: Any = None,
     trust_remote_code: bool = False,
+    weights: bool = True,
     options: Mapping[str, Any] | None = None,
 ) -> Opened:
     """Open a decoder-only language model.
@@ -64,6 +65,7 @@ def open_model(
 
     `dtype` is a torch dtype or its name; by default ("auto") the one of the checkpoint, as in transformers.
     A .gguf file is dequantised once and kept in the cache, in float32 or the `dtype` asked for.
+    With `weights=False` only the configuration of a folder or hub id is read, for a model on the meta device.
     `tokenizer` is an object, a folder or hub id to open one from, or False for none; by default it is the
     source's own. `options` is passed on to `from_pretrained` as it is. transformers maps the weights of a
     folder into memory, so the folder must not be written to while the model is in use.
@@ -79,6 +81,8 @@ def open_model(
         options=dict(options or {}),
     )
     if not isinstance(source, (str, os.PathLike)):
+        if not weights:
+            raise LoadError("weights=False is for a folder or a hub id; a configuration has none to begin with.")
         return _open_live(_built(source, request), request if _is_module(source) else Request(), tokenizer)
     name = os.fspath(source)
     place, is_local = _place(name, request)
@@ -87,7 +91,7 @@ def open_model(
     if not is_local:
         check_hub_name(name)
         request = replace(request, revision=commit_of(name, request.place()) or revision)
-    module = open_pretrained(place, request)
+    module = open_pretrained(place, request) if weights else _without_weights(place, request)
     return Opened(module, _tokenizer(tokenizer, place, request), name, request.revision, fingerprint(module))
 
 
@@ -135,6 +139,15 @@ def _built(source: Any, request: Request) -> Any:
         return transformers.AutoModelForCausalLM.from_config(
             copy.deepcopy(source), dtype=request.dtype, attn_implementation=request.attn_implementation
         ).eval()
+
+
+def _without_weights(place: str, request: Request) -> Any:
+    """The model of a folder or hub id on the meta device, in the dtype of its checkpoint."""
+    config = open_config(place, request)
+    alone = Request(
+        dtype=request.dtype or getattr(config, "dtype", None), attn_implementation=request.attn_implementation
+    )
+    return _built(config, alone)
 
 
 def _open_live(module: Any, request: Request, tokenizer: Any) -> Opened:

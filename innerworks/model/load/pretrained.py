@@ -21,7 +21,7 @@ from innerworks.model.load.hub_failure import first_lines, hub_failure
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Request", "open_pretrained"]
+__all__ = ["Request", "open_config", "open_pretrained"]
 
 _OWN_OPTIONS = frozenset(
     {
@@ -113,7 +113,19 @@ def open_pretrained(source: str, request: Request) -> Any:
         raise hub_failure(error, source, request.revision) from error
 
 
-def _from_pretrained(source: str, request: Request) -> Any:
+def open_config(source: str, request: Request) -> Any:
+    """The configuration alone of a folder or hub id, checked to be of a model that can be opened."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    try:
+        return _config(source, request)
+    except (OSError, ValueError, TypeError, ImportError, StrictDataclassError) as error:
+        if Path(source).is_dir():
+            raise LoadError(f"transformers could not read the config.json of {source}: {first_lines(error)}") from error
+        raise hub_failure(error, source, request.revision) from error
+
+
+def _config(source: str, request: Request) -> Any:
     import transformers
 
     place = request.place()
@@ -122,6 +134,13 @@ def _from_pretrained(source: str, request: Request) -> Any:
     config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=request.trust_remote_code, **place)
     check_decoder_only(config, source)
     check_has_causal_form(config, source)
+    return config
+
+
+def _from_pretrained(source: str, request: Request) -> Any:
+    import transformers
+
+    config = _config(source, request)
     module, loaded = transformers.AutoModelForCausalLM.from_pretrained(
         source, config=config, use_safetensors=True, output_loading_info=True, **_strict(request)
     )

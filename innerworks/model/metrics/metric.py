@@ -96,7 +96,12 @@ class Metric:
         """JSON schema of a metric's text."""
         from innerworks.model.metrics.text import EXAMPLES
 
-        return {"type": "string", "description": "what is measured of the prediction", "examples": EXAMPLES}
+        return {
+            "type": "string",
+            "format": "metric",
+            "description": "what is measured of the prediction",
+            "examples": EXAMPLES,
+        }
 
     def continuations(self, rows: int) -> list[Whole | None]:
         """For each of `rows` prompts the target of several tokens that it has to be continued with, if there is one."""

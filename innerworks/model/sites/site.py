@@ -72,7 +72,7 @@ class Site:
     def schema(cls) -> dict[str, Any]:
         """JSON schema of a site's text."""
         examples = ["z.5.3@-1", "resid_post.:@subject", "pattern.5.3@(4,2)"]
-        return {"type": "string", "description": "a place in the model", "examples": examples}
+        return {"type": "string", "format": "site", "description": "a place in the model", "examples": examples}
 
     @property
     def kind(self) -> Kind:

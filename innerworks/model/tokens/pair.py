@@ -59,6 +59,7 @@ class Pair:
         """JSON schema of a pair's two texts."""
         return {
             "type": "array",
+            "format": "pair",
             "description": "a clean and a corrupt prompt",
             "items": {"type": "string"},
             "minItems": 2,

@@ -96,7 +96,7 @@ class Prompt:
     @classmethod
     def schema(cls) -> dict[str, Any]:
         """JSON schema of a prompt's text."""
-        return {"type": "string", "description": "a prompt", "examples": ["The Eiffel Tower is in"]}
+        return {"type": "string", "format": "prompt", "description": "a prompt", "examples": ["The Eiffel Tower is in"]}
 
     @classmethod
     def _made(

@@ -37,6 +37,7 @@ class TargetText:
         """JSON schema of a target."""
         return {
             "type": ["string", "integer", "array", "object"],
+            "format": "token",
             "description": "a token with its leading space, its id, one for each prompt, or tokens with weights",
             "examples": [" Paris", 7, "whole(' New York')"],
         }

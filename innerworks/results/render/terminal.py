@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from innerworks.results.checks import failed_first
+from innerworks.results.render.grid_text import GridText, grid_text
 from innerworks.results.render.markup import printable, visible_token
 from innerworks.results.render.scale import INVERT_FROM, Scale
 from innerworks.results.render.summary import check_lines
@@ -54,7 +55,12 @@ def print_result(result: Result, console: Any) -> None:
         console.print(Text(printable(line), style=_CHECK_STYLES[check.verdict]))
     for view in result.pictures.values():
         console.print()
-        if view.kind == "tokens" and "values" in view.arrays and console.color_system is not None:
+        is_coloured = console.color_system is not None
+        grid = grid_text(view, console.width) if is_coloured else None
+        if grid is not None:
+            console.print(_coloured_grid(view, grid))
+            continue
+        if view.kind == "tokens" and "values" in view.arrays and is_coloured:
             console.print(_coloured_tokens(view))
         console.print(Text(view_text(view, console.width)))
 
@@ -66,6 +72,20 @@ def _coloured_tokens(view: View) -> Any:
     for token, value in zip(view.arrays["tokens"], view.arrays["values"].tolist(), strict=True):
         strip.append(visible_token(str(token)), style=_style(scale.strength(value)))
     return strip
+
+
+def _coloured_grid(view: View, grid: GridText) -> Any:
+    """The grid as its text has it, every cell on the colour of its number."""
+    from rich.text import Text
+
+    drawn = Text(printable(f"{view.title}\n") if view.title else "")
+    drawn.append(f"{printable(grid.head)}\n", style="dim")
+    for name, cells in grid.rows:
+        drawn.append(printable(name), style="dim")
+        for text, strength in cells:
+            drawn.append(printable(text), style=_style(strength) if strength else "")
+        drawn.append("\n")
+    return drawn.append(grid.note, style="dim") if grid.note else drawn[:-1]
 
 
 def _style(strength: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from innerworks.results.arrays import AnyArray
 from innerworks.results.numbers import short_number, signed_number
+from innerworks.results.render.grid_text import grid_text
 from innerworks.results.render.markup import (
     cut,
     display_width,
@@ -25,9 +26,7 @@ from innerworks.results.views import View
 __all__ = ["columns_text", "view_text"]
 
 _TOKEN_LINES = 40
-_TABLE_LINES = 30
-_GRID_LINES = 40
-_WORD = 11
+_TABLE_LINES = 40
 _STRONGEST = 12
 _SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -44,9 +43,8 @@ def columns_text(columns: dict[str, Any], width: int, limit: int = _TABLE_LINES)
         return "(no columns)"
     count = len(next(iter(columns.values())))
     texts = {name: [name, *map(_cell, values[:limit])] for name, values in columns.items()}
-    room = max(8, (width - 2 * (len(columns) - 1)) // len(columns))
-    widest = max(24, room)
-    sizes = {name: min(widest, max(map(display_width, cells))) for name, cells in texts.items()}
+    wanted = {name: max(map(display_width, cells)) for name, cells in texts.items()}
+    sizes = _widths(wanted, width - 2 * (len(columns) - 1))
     right = {name: getattr(values, "dtype", None) is not None and values.dtype.kind in "biufc"
              for name, values in columns.items()}  # fmt: skip
     lines = [
@@ -56,6 +54,18 @@ def columns_text(columns: dict[str, Any], width: int, limit: int = _TABLE_LINES)
     if count > limit:
         lines.append(f"({count - limit:,} more rows)")
     return "\n".join(lines)
+
+
+def _widths(wanted: dict[str, int], room: int) -> dict[str, int]:
+    """How wide each column may be: what it wants where there is room, an equal share of what is left where not.
+
+    A narrow column leaves its share to wider ones; none is cut below 24.
+    """
+    left, sizes = room, {}
+    for place, name in enumerate(sorted(wanted, key=lambda one: wanted[one])):
+        sizes[name] = min(wanted[name], max(24, left // (len(wanted) - place)))
+        left -= sizes[name]
+    return sizes
 
 
 def _cell(value: Any) -> str:
@@ -104,50 +114,16 @@ def _bar(strength: float) -> str:
 
 
 def _heatmap(view: View, width: int) -> str:
-    values = np.asarray(view.arrays["values"], dtype=float)
+    grid = grid_text(view, width)
+    if grid is not None:
+        return str(grid)
     rows, columns = ([visible_label(str(x)) for x in view.arrays[name]] for name in ("rows", "columns"))
-    name_width = min(20, max((display_width(row) for row in rows), default=1))
-    cell = max(4, *(min(8, display_width(column) + 1) for column in columns)) if columns else 4
-    if not values.size:
-        return "(no cells)"
-    if len(rows) > _GRID_LINES or name_width + cell * len(columns) > width:
-        return _strongest_cells(values, rows, columns, width)
-    scale = Scale.of(values)
-    head = " " * name_width + "".join(padded(cut(column, cell - 1), cell, right=True) for column in columns)
-    lines = [
-        padded(cut(rows[row], name_width), name_width)
-        + "".join(f"{_tenths(scale.strength(value)):>{cell}}" for value in values[row].tolist())
-        for row in range(len(rows))
-    ]
-    return "\n".join([head, *lines, f"(tenths of {short_number(scale.limit)}; nan: not a number)"])
+    values = np.asarray(view.arrays["values"], dtype=float)
+    return _strongest_cells(values, rows, columns, width) if values.size else "(no cells)"
 
 
 def _lens(view: View, width: int) -> str:
-    """The words of every row, those of the last columns where not all fit."""
-    rows, columns = ([visible_label(str(x)) for x in view.arrays[name]] for name in ("rows", "columns"))
-    words = view.arrays["predictions"]
-    name_width = min(20, max((display_width(row) for row in rows), default=1)) + 1
-    shown = max(1, min(len(columns), (width - name_width) // _WORD))
-    first = len(columns) - shown
-
-    def line(name: str, cells: list[str]) -> str:
-        return padded(cut(name, name_width - 1), name_width) + "".join(
-            padded(cut(one, _WORD - 1), _WORD) for one in cells
-        )
-
-    lines = [line("", columns[first:])]
-    lines += [
-        line(name, [visible_label(str(word)) for word in row[first:]]) for name, row in zip(rows, words, strict=True)
-    ]
-    note = f"(the last {shown} of {len(columns)} columns)" if first else ""
-    return "\n".join(filter(None, ["\n".join(one.rstrip() for one in lines), note]))
-
-
-def _tenths(strength: float) -> str:
-    if math.isnan(strength):
-        return "nan"
-    tenth = round(strength * 10)
-    return "·" if tenth == 0 else f"{tenth:+d}" if strength < 0 else str(tenth)
+    return "\n".join(line.rstrip() for line in str(grid_text(view, width)).splitlines())
 
 
 def _strongest_cells(values: AnyArray, rows: list[str], columns: list[str], width: int) -> str:

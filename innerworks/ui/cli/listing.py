@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -15,10 +13,10 @@ from rich.text import Text
 from innerworks.errors import InnerworksError
 from innerworks.registry import Catalogue, Entry, techniques
 from innerworks.registry.primer import section_title
+from innerworks.ui.cli.consoles import output
+from innerworks.ui.cli.run.command import examples
 
 __all__ = ["list_techniques"]
-
-_WIDEST = 110
 
 
 def list_techniques(
@@ -43,16 +41,8 @@ def list_techniques(
         _all(chosen)
 
 
-def _console() -> Console:
-    """A console that does not spread text over a very wide window; what is piped is never cut."""
-    console = Console(highlight=False)
-    if not sys.stdout.isatty():
-        return Console(highlight=False, width=max(console.width, _WIDEST))
-    return Console(highlight=False, width=min(console.width, _WIDEST))
-
-
 def _all(chosen: Catalogue) -> None:
-    console = _console()
+    console = output()
     for section, entries in chosen.sections().items():
         usable = [entry for entry in entries if not entry.problem]
         if not usable:
@@ -80,7 +70,7 @@ def _one(entry: Entry, as_json: bool) -> None:
     if as_json:
         print(json.dumps(entry.record(), indent=1, ensure_ascii=False))
         return
-    console = _console()
+    console = output()
     console.print(Text(f"{entry.name}: {entry.title}", style="bold"))
     console.print(Text(entry.question, style="italic"))
     console.print(Text(f"\n{entry.meaning}\n"))
@@ -100,6 +90,7 @@ def _one(entry: Entry, as_json: bool) -> None:
         console.print(Text("\noptions", style="dim"))
         console.print(Padding(_options(entry), (0, 0, 0, 2)))
     console.print(Text(f"\nIn Python: {_called(entry)}"))
+    console.print(Text(f"In a shell: {examples(entry)[0]}"))
 
 
 def _options(entry: Entry) -> Table:

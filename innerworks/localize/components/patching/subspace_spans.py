@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from innerworks.errors import EditError
@@ -29,7 +30,7 @@ def as_directions(given: Any, size: int, site: Site) -> Tensor:
             raise EditError(f"{given!r} has several tensors: give the one that holds the directions, artifact['name'].")
         (given,) = given.tensors.values()
     try:
-        rows = torch.as_tensor(given).detach()
+        rows = torch.as_tensor(given.copy() if isinstance(given, np.ndarray) else given).detach()
     except (TypeError, ValueError, RuntimeError) as problem:
         raise EditError(f"directions of type {type(given).__name__} are no numbers: {problem}.") from None
     rows = (rows[None] if rows.dim() == 1 else rows).double()

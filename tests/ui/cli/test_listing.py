@@ -14,7 +14,7 @@ import pytest
 import innerworks as iw
 import innerworks.registry
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def innerworks(*words: str, columns: int = 80) -> subprocess.CompletedProcess[str]:
