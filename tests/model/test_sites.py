@@ -86,6 +86,36 @@ def test_sites_are_values():
     assert at.z[1:3].layer == Span(1, 3)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "at.z[5, 3] @ -1",
+        "at.z[5,3]@-1",
+        "at.resid_post[:] @ -1",
+        'at.resid_post[:] @ "subject"',
+        "at.resid_post[-1] @ 'after IO'",
+        "at.resid_post[2] @ (3, 5)",
+        "at.resid_post[2] @ [3, 5]",
+        "at.z[[1, 2], 3]",
+        "at.z[(1, 2), 3]",
+        "at.z[1:5]",
+        "at.z[::2, 1:3] @ [4]",
+        "at.pattern[5, 3] @ (4, 2)",
+        "at.pattern[5] @ (-1, 2)",
+        "at.pattern[5, 3] @ (None, 2)",
+        "at.resid_post[9] @ slice(3, None)",
+        "at.resid_post[9] @ slice(None, 4)",
+        'at.norm_scale["attn", 5]',
+        'at.norm_scale["final"]',
+    ],
+)
+def test_what_is_written_in_python_is_read_as_text(text):
+    meant = eval(text)
+    assert at(text) == meant
+    assert at(text.removeprefix("at.")) == meant
+    assert Site.parse_several(f"{text}, embed") == [meant, at.embed]
+
+
 NAMES = {
     "hook_embed": at.token_embed,
     "hook_pos_embed": at.pos_embed,

@@ -60,6 +60,9 @@ _MODULE = re.compile(
 )
 
 
+_PYTHON = re.compile(r"(?:at\.)?(?P<name>[a-z_]+)\[(?P<index>.+?)\](?:\s*@\s*(?P<pos>.+))?")
+
+
 class _Norms:
     """`at.norm_scale["attn", 5]`, `at.norm_scale["final"]`."""
 
@@ -134,6 +137,8 @@ class Places:
 def _parse(text: str, bases: Mapping[str, Basis]) -> Site:
     if "hook_" in text:
         return _from_transformer_lens(text)
+    python = _PYTHON.fullmatch(text)
+    text = text if python is None else _as_written(python["name"], python["index"], python["pos"])
     module = _MODULE.fullmatch(text)
     found = module or _SITE.fullmatch(text)
     if found is None:
@@ -153,6 +158,27 @@ def _parse(text: str, bases: Mapping[str, Basis]) -> Site:
         feature = None if found["feature"] is None else _selector(found["feature"])
         site = site.via(bases[found["basis"]], feature)
     return site
+
+
+def _as_written(name: str, index: str, pos: str | None) -> str:
+    """The text of what Python writes in brackets: `z[5, 3] @ -1` is `z.5.3@-1`, `z[(1, 2)]` is `z.1,2`."""
+    found = ".".join([name, *map(_bare, split(index))])
+    if pos is None:
+        return found
+    pos = re.sub(r"slice\(([^,)]*),([^,)]*)\)", r"\1:\2", pos).replace("None:", ":").replace(": None", ":")
+    edges = name in KINDS and len(KINDS[name].positional) == 2
+    quoted = pos[:1] in "'\"" and pos[:1] == pos[-1:]
+    return (
+        f'{found}@"{pos[1:-1]}"'
+        if quoted
+        else f"{found}@{pos.replace(' ', '').replace('None', ':') if edges else _bare(pos)}"
+    )
+
+
+def _bare(text: str) -> str:
+    """Without the brackets, quotes and spaces of Python's notation."""
+    found = text.strip("()[]'\" ").replace(" ", "")
+    return f"{found}," if text.strip().startswith("[") and "," not in found else found
 
 
 def listed_sites(text: str) -> list[str]:
