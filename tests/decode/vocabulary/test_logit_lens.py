@@ -289,3 +289,12 @@ def test_where_the_answer_wins_does_not_depend_on_the_order_of_places(sites):
     layers = np.array([-1, 0, 0, 1, 1, 2, 2], dtype=float)
     expected = [next(layers[place] for place in range(7) if wins[place:, column].all()) for column in range(len(IDS))]
     assert halves["decided"].values.tolist() == expected
+
+
+def test_of_one_position_the_likeliest_words_of_each_place_are_shown():
+    result = logit_lens(tiny("llama"), IDS, at.resid_post[:] @ -1, top=4)
+    view = result.views["words"]
+    assert view.arrays["rows"].tolist() == ["2", "1", "0"] and view.state["row_title"] == "resid_post"
+    assert view.arrays["predictions"].tolist() == result.data["top_token"].values[::-1].tolist()
+    assert view.arrays["values"].tolist() == result.data["top_prob"].values[::-1].tolist()
+    assert "words" not in logit_lens(tiny("llama"), IDS, at.resid_post[:] @ -1, top=0).views

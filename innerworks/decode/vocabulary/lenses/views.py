@@ -28,6 +28,8 @@ def with_views(result: Result) -> Result:
     views: dict[str, View] = {}
     if "top_token" in data and data["top_token"].dims == ("place", "position", "top"):
         views["words"] = _grid(data)
+    elif "top_token" in data and data["top_token"].dims == ("place", "top"):
+        views["words"] = _listed(data)
     for name, (title, unit) in _LINES.items():
         if name in data:
             views[name] = _line(data, name, title, unit)
@@ -54,6 +56,22 @@ def _grid(data: dict[str, Any]) -> View:
         words.values[::-1],
         rows=[str(one) for one in words["place"].values[::-1]],
         columns=[str(one) for one in tokens],
+        label="probability",
+        title="What is said at each place, and how surely",
+    )
+
+
+def _listed(data: dict[str, Any]) -> View:
+    """Of one position what is said at each place, the likeliest first."""
+    words, shares = data["top_token"], data["top_prob"]
+    places, row_title = along_places(words["place"].values[::-1])
+    return View.lens(
+        shares.values[::-1],
+        words.values[::-1],
+        rows=places,
+        columns=[str(number + 1) for number in range(words.sizes["top"])],
+        row_title=row_title,
+        column_title="the likeliest tokens, in order",
         label="probability",
         title="What is said at each place, and how surely",
     )
