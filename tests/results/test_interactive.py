@@ -169,6 +169,12 @@ def test_64_tokens_of_144_heads_stay_below_a_megabyte(tmp_path):
     assert view.html(tmp_path / "v.html").stat().st_size < 1_000_000
 
 
+@pytest.mark.slow
+def test_512_tokens_of_144_heads_stay_below_eight(tmp_path):
+    view = View.attention(softmaxes(144, 512), range(144), ["a"] * 512)
+    assert view.html(tmp_path / "v.html").stat().st_size < 8_000_000
+
+
 def test_too_many_tokens_share_values_and_none_is_lost(monkeypatch):
     monkeypatch.setattr("innerworks.results.render.page_arrays._QUANTISED_BYTES", 15_000)
     monkeypatch.setattr("innerworks.results.render.page_arrays._EXACT_BYTES", 10_000)

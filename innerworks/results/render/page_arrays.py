@@ -114,8 +114,8 @@ class _Scale:
 
 def _within(pattern: AnyArray) -> dict[str, Any]:
     """Eight bits of every head; of more than fit, the strongest of every 2x2 neighbours, or 4x4, and so on."""
-    magnitudes = np.abs(np.where(np.isfinite(pattern), pattern, 0)).astype(np.float64)
-    scale = _Scale(magnitudes.max(axis=(1, 2)), bool((pattern < 0).any()))
+    limits = np.array([np.abs(matrix[np.isfinite(matrix)]).max(initial=0) for matrix in pattern], dtype=np.float64)
+    scale = _Scale(limits, bool((pattern < 0).any()))
     side = 1
     while True:
         pooled = [_strongest(matrix, side) for matrix in pattern]

@@ -55,11 +55,22 @@ function draw(element: Element, into: Element, origin: Origin): void {
 function boxes(style: CSSStyleDeclaration, box: DOMRect, x: number, y: number, into: Element): void {
   if (!/^rgba\(.*, 0\)$|^transparent$/.test(style.backgroundColor))
     into.append(made("rect", { x, y, width: box.width, height: box.height, rx: parseFloat(style.borderRadius) || 0, fill: style.backgroundColor }));
+  if (style.backgroundImage.includes("repeating-linear-gradient")) into.append(made("path", { d: hatch(x, y, box), stroke: style.getPropertyValue("--soft").trim(), "stroke-width": 1 }));
   if (parseFloat(style.borderBottomWidth) > 0 && style.borderBottomStyle !== "none") {
     const bottom = y + box.height - parseFloat(style.borderBottomWidth) / 2;
     const dash: Record<string, string> = style.borderBottomStyle === "dotted" ? { "stroke-dasharray": "2 2" } : {};
     into.append(made("path", { d: `M${x} ${bottom}h${box.width}`, stroke: style.borderBottomColor, "stroke-width": style.borderBottomWidth, ...dash }));
   }
+}
+
+/** Diagonal lines inside a box, which say that there is no number. */
+function hatch(x: number, y: number, box: DOMRect): string {
+  let path = "";
+  for (let shift = 4 - box.height; shift < box.width; shift += 6) {
+    const [from, to] = [Math.max(0, shift), Math.min(box.width, shift + box.height)];
+    if (to > from) path += `M${x + from} ${y + box.height - (from - shift)}L${x + to} ${y + box.height - (to - shift)}`;
+  }
+  return path;
 }
 
 /** A text node, one SVG text per line that it takes on the page. */

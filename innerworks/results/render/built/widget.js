@@ -2745,7 +2745,7 @@ function Ea(e, t) {
 	let n = pi(t, "head", 15), r = /* @__PURE__ */ F(0), i = /* @__PURE__ */ F(void 0), a = /* @__PURE__ */ F(null), o = /* @__PURE__ */ F(!1), s = /* @__PURE__ */ N(() => W(o) ? Math.min(t.heads.length, 12) : la(t.heads, t.across)), c = /* @__PURE__ */ N(() => Math.ceil(t.heads.length / W(s))), l = /* @__PURE__ */ N(() => Math.max(18, Math.min(64, Math.floor(((W(r) || 760) - 26) / W(s)) - 6))), u = /* @__PURE__ */ N(() => W(l) + 6), d = /* @__PURE__ */ N(() => t.scores ? 4 : 0), f = /* @__PURE__ */ N(() => {
 		let e = [...t.heads.keys()];
 		return W(o) && t.scores ? e.sort((e, n) => (t.scores[n] || -Infinity) - (t.scores[e] || -Infinity)) : e;
-	}), p = /* @__PURE__ */ N(() => t.scores && Math.max(...Array.from(t.scores, (e) => Math.abs(e) || 0)) || 1), m = /* @__PURE__ */ N(() => W(a) ?? n()), h = (e) => `head ${t.heads[e]}${t.scores ? `, score ${ha(t.scores[e])}` : ""}`;
+	}), p = /* @__PURE__ */ N(() => t.scores && Math.max(...Array.from(t.scores, (e) => Math.abs(e) || 0)) || 1), m = /* @__PURE__ */ N(() => W(a) ?? n()), h = (e) => `head ${t.heads[e]}${t.scores ? `, ${t.scoreTitle} ${ha(t.scores[e])}` : ""}`;
 	sn(() => {
 		if (pa.version, W(i) === void 0 || W(r) === 0) return;
 		let e = Math.min(devicePixelRatio || 1, 2);
@@ -3238,7 +3238,7 @@ function vo(e, t) {
 	return go(n) ? Array.from(n.values, String) : n.items.map((e) => String(e ?? ""));
 }
 // src/kinds/Attention.svelte
-var yo = /* @__PURE__ */ K("<span> </span>"), bo = /* @__PURE__ */ K("<label><input type=\"checkbox\"/> weighted by the values’ norms</label>"), xo = /* @__PURE__ */ K(" <!>.", 1), So = /* @__PURE__ */ K(" <!>).", 1), Co = /* @__PURE__ */ K("<!> <div class=\"bar\" data-no-export=\"\"><strong> </strong> <!> <span role=\"group\" aria-label=\"How it is drawn\"><button type=\"button\">Matrix</button> <button type=\"button\">Arcs</button></span> <!></div> <!> <!> <!> <p class=\"iw-note\"><!> <!></p> <!>", 1);
+var yo = /* @__PURE__ */ K("<span> </span>"), bo = /* @__PURE__ */ K("<label data-no-export=\"\"><input type=\"checkbox\"/> weighted by the values’ norms</label>"), xo = /* @__PURE__ */ K(" <!>.", 1), So = /* @__PURE__ */ K(" <!>).", 1), Co = /* @__PURE__ */ K("<!> <div class=\"bar\"><strong> </strong> <!> <span role=\"group\" data-no-export=\"\" aria-label=\"How it is drawn\"><button type=\"button\">Matrix</button> <button type=\"button\">Arcs</button></span> <!></div> <!> <!> <!> <p class=\"iw-note\"><!> <!></p> <!>", 1);
 function wo(e, t) {
 	Re(t, !0);
 	let n = /* @__PURE__ */ N(() => t.view.patterns), r = /* @__PURE__ */ N(() => vo(t.view, "heads")), i = /* @__PURE__ */ N(() => vo(t.view, "queries")), a = /* @__PURE__ */ N(() => vo(t.view, "keys")), o = /* @__PURE__ */ N(() => go(t.view.arrays.value_norms) ? t.view.arrays.value_norms.values : null), s = /* @__PURE__ */ N(() => go(t.view.arrays.scores) ? t.view.arrays.scores : null), c = /* @__PURE__ */ F(Bt(Math.min(Math.max(0, Number(t.view.state.focus ?? 0)), Math.max(0, W(r).length - 1)))), l = /* @__PURE__ */ F("matrix"), u = /* @__PURE__ */ F(!1), d = /* @__PURE__ */ F(null), f = /* @__PURE__ */ N(() => W(d)?.row ?? null), p = (e) => W(u) && W(o) ? W(o)[W(c) * W(a).length + e] : 1, m = (e, t) => W(n).at(W(c), e, t) * p(t), h = /* @__PURE__ */ N(() => {
@@ -3278,7 +3278,7 @@ function wo(e, t) {
 	let E = /* @__PURE__ */ N(() => W(n).exact.size);
 	var D = Co(), ee = R(D), te = (e) => {
 		{
-			let i = /* @__PURE__ */ N(() => W(s)?.values ?? null);
+			let i = /* @__PURE__ */ N(() => W(s)?.values ?? null), a = /* @__PURE__ */ N(() => t.view.state.score_title ?? "score");
 			Ea(e, {
 				get patterns() {
 					return W(n);
@@ -3288,6 +3288,9 @@ function wo(e, t) {
 				},
 				get scores() {
 					return W(i);
+				},
+				get scoreTitle() {
+					return W(a);
 				},
 				get across() {
 					return t.view.state.columns;
@@ -5053,7 +5056,7 @@ or(["keydown", "pointermove"]);
 var tu = /* @__PURE__ */ K("<th scope=\"col\"><button type=\"button\" class=\"plain\"> </button></th>"), nu = /* @__PURE__ */ K("<td> </td>"), ru = /* @__PURE__ */ K("<tr></tr>"), iu = /* @__PURE__ */ K("<p class=\"iw-note\"> <button type=\"button\">Previous</button> <button type=\"button\">Next</button></p>"), au = /* @__PURE__ */ K("<div class=\"iw-scroll\" tabindex=\"0\" role=\"region\"><table><thead><tr></tr></thead><tbody></tbody></table></div> <!>", 1);
 function ou(e, t) {
 	Re(t, !0);
-	let n = /* @__PURE__ */ N(() => Object.keys(t.view.arrays)), r = /* @__PURE__ */ N(() => Object.values(t.view.arrays)), i = /* @__PURE__ */ N(() => W(r).length ? W(r)[0].shape[0] : 0), a = /* @__PURE__ */ F(-1), o = /* @__PURE__ */ F(!0), s = /* @__PURE__ */ F(0), c = /* @__PURE__ */ N(() => Math.min(W(s) + 100, W(i))), l = (e, t) => go(e) && e.dtype !== "bool" ? e.values[t] : go(e) ? !!e.values[t] : e.items[t], u = /* @__PURE__ */ N(() => {
+	let n = /* @__PURE__ */ N(() => Object.keys(t.view.arrays)), r = /* @__PURE__ */ N(() => Object.values(t.view.arrays)), i = /* @__PURE__ */ N(() => W(r).length ? W(r)[0].shape[0] : 0), a = /* @__PURE__ */ F(-1), o = /* @__PURE__ */ F(!0), s = /* @__PURE__ */ F(0), c = /* @__PURE__ */ N(() => Math.min(W(s) + 50, W(i))), l = (e, t) => go(e) && e.dtype !== "bool" ? e.values[t] : go(e) ? !!e.values[t] : e.items[t], u = /* @__PURE__ */ N(() => {
 		let e = Array.from({ length: W(i) }, (e, t) => t);
 		if (W(a) < 0) return e;
 		let t = W(r)[W(a)], n = W(o) ? -1 : 1;
@@ -5091,10 +5094,10 @@ function ou(e, t) {
 		var t = iu(), n = L(t), r = B(n), a = B(r, 2);
 		M(t), V((e) => {
 			Y(n, `Rows ${W(s) + 1} to ${W(c) ?? ""} of ${e ?? ""}. `), r.disabled = W(s) === 0, a.disabled = W(c) === W(i);
-		}, [() => W(i).toLocaleString("en")]), G("click", r, () => I(s, W(s) - 100)), G("click", a, () => I(s, W(s) + 100)), J(e, t);
+		}, [() => W(i).toLocaleString("en")]), G("click", r, () => I(s, W(s) - 50)), G("click", a, () => I(s, W(s) + 50)), J(e, t);
 	};
 	X(S, (e) => {
-		W(i) > 100 && e(C);
+		W(i) > 50 && e(C);
 	}), V(() => Q(_, "aria-label", t.view.title || "Table")), J(e, g), ze();
 }
 or(["click"]);
@@ -5230,7 +5233,7 @@ var pu = [
 ], hu = "http://www.w3.org/2000/svg";
 function gu(e, t) {
 	let n = e.getBoundingClientRect(), r = Math.max(e.scrollWidth, ...[...e.querySelectorAll(".iw-scroll")].map((e) => e.scrollWidth)), [i, a] = [Math.ceil(r) + 24, Math.ceil(n.height) + 24], o = document.createElementNS(hu, "svg");
-	return o.setAttribute("xmlns", hu), o.setAttribute("viewBox", `0 0 ${i} ${a}`), o.setAttribute("width", String(i)), o.setAttribute("height", String(a)), o.append(xu("title", {}, t)), o.append(xu("rect", {
+	return o.setAttribute("xmlns", hu), o.setAttribute("viewBox", `0 0 ${i} ${a}`), o.setAttribute("width", String(i)), o.setAttribute("height", String(a)), o.append(Su("title", {}, t)), o.append(Su("rect", {
 		width: i,
 		height: a,
 		fill: getComputedStyle(e).getPropertyValue("--bg").trim()
@@ -5250,7 +5253,7 @@ function _u(e, t, n) {
 	let [a, o] = [r.left - n.x, r.top - n.y];
 	if (e instanceof HTMLCanvasElement) {
 		let n = e.toDataURL();
-		t.append(xu("image", {
+		t.append(Su("image", {
 			x: a,
 			y: o,
 			width: r.width,
@@ -5258,23 +5261,27 @@ function _u(e, t, n) {
 			href: n,
 			style: "image-rendering:pixelated"
 		}));
-	} else if (e instanceof SVGSVGElement) t.append(bu(e, a, o));
+	} else if (e instanceof SVGSVGElement) t.append(xu(e, a, o));
 	else {
 		vu(i, r, a, o, t);
-		for (let r of e.childNodes) r instanceof Element ? _u(r, t, n) : r.nodeType === Node.TEXT_NODE && yu(r, i, t, n);
+		for (let r of e.childNodes) r instanceof Element ? _u(r, t, n) : r.nodeType === Node.TEXT_NODE && bu(r, i, t, n);
 	}
 }
 function vu(e, t, n, r, i) {
-	if (/^rgba\(.*, 0\)$|^transparent$/.test(e.backgroundColor) || i.append(xu("rect", {
+	if (/^rgba\(.*, 0\)$|^transparent$/.test(e.backgroundColor) || i.append(Su("rect", {
 		x: n,
 		y: r,
 		width: t.width,
 		height: t.height,
 		rx: parseFloat(e.borderRadius) || 0,
 		fill: e.backgroundColor
+	})), e.backgroundImage.includes("repeating-linear-gradient") && i.append(Su("path", {
+		d: yu(n, r, t),
+		stroke: e.getPropertyValue("--soft").trim(),
+		"stroke-width": 1
 	})), parseFloat(e.borderBottomWidth) > 0 && e.borderBottomStyle !== "none") {
 		let a = r + t.height - parseFloat(e.borderBottomWidth) / 2, o = e.borderBottomStyle === "dotted" ? { "stroke-dasharray": "2 2" } : {};
-		i.append(xu("path", {
+		i.append(Su("path", {
 			d: `M${n} ${a}h${t.width}`,
 			stroke: e.borderBottomColor,
 			"stroke-width": e.borderBottomWidth,
@@ -5282,7 +5289,15 @@ function vu(e, t, n, r, i) {
 		}));
 	}
 }
-function yu(e, t, n, r) {
+function yu(e, t, n) {
+	let r = "";
+	for (let i = 4 - n.height; i < n.width; i += 6) {
+		let [a, o] = [Math.max(0, i), Math.min(n.width, i + n.height)];
+		o > a && (r += `M${e + a} ${t + n.height - (a - i)}L${e + o} ${t + n.height - (o - i)}`);
+	}
+	return r;
+}
+function bu(e, t, n, r) {
 	if (!e.data.trim()) return;
 	let i = document.createRange(), a = null, o = [], s = 0;
 	for (let t of e.data) {
@@ -5293,14 +5308,14 @@ function yu(e, t, n, r) {
 			box: n
 		}));
 	}
-	for (let { text: e, box: i } of o) n.append(xu("text", {
+	for (let { text: e, box: i } of o) n.append(Su("text", {
 		x: i.left - r.x,
 		y: i.top - r.y + i.height / 2,
 		fill: t.color,
 		style: `font:${t.fontWeight} ${t.fontSize} ${t.fontFamily.replace(/"/g, "'")};dominant-baseline:central;white-space:pre`
 	}, e.trimEnd()));
 }
-function bu(e, t, n) {
+function xu(e, t, n) {
 	let r = e.cloneNode(!0), [i, a] = [e.querySelectorAll("*"), r.querySelectorAll("*")];
 	i.forEach((e, t) => {
 		let n = getComputedStyle(e), r = e.tagName === "text" ? [...pu, ...mu] : pu;
@@ -5314,36 +5329,36 @@ function bu(e, t, n) {
 	]) r.removeAttribute(e);
 	return r.setAttribute("x", String(t)), r.setAttribute("y", String(n)), r.setAttribute("overflow", "visible"), r;
 }
-function xu(e, t, n = "") {
+function Su(e, t, n = "") {
 	let r = document.createElementNS(hu, e);
 	for (let [e, n] of Object.entries(t)) r.setAttribute(e, typeof n == "number" ? String(Math.round(n * 100) / 100) : n);
 	return n && (r.textContent = n), r;
 }
 // src/save/download.ts
-var Su = 2;
-function Cu(e, t) {
+var Cu = 2;
+function wu(e, t) {
 	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || t;
 }
-function wu(e, t, n) {
+function Tu(e, t, n) {
 	let { text: r } = gu(e, t);
-	Eu(new Blob([r], { type: "image/svg+xml" }), `${Cu(t, n)}.svg`);
+	Du(new Blob([r], { type: "image/svg+xml" }), `${wu(t, n)}.svg`);
 }
-async function Tu(e, t, n) {
+async function Eu(e, t, n) {
 	let { text: r, width: i, height: a } = gu(e, t), o = new Image();
 	o.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(r)}`, await o.decode();
-	let s = Math.min(Su, 8192 / Math.max(i, a)), c = document.createElement("canvas");
+	let s = Math.min(Cu, 8192 / Math.max(i, a)), c = document.createElement("canvas");
 	c.width = Math.round(i * s), c.height = Math.round(a * s), c.getContext("2d").drawImage(o, 0, 0, c.width, c.height);
 	let l = await new Promise((e) => c.toBlob(e, "image/png"));
 	if (l === null) throw Error("the browser could not make a PNG of this size");
-	Eu(l, `${Cu(t, n)}.png`);
+	Du(l, `${wu(t, n)}.png`);
 }
-function Eu(e, t) {
+function Du(e, t) {
 	let n = document.createElement("a");
 	n.href = URL.createObjectURL(e), n.download = t, n.click(), setTimeout(() => URL.revokeObjectURL(n.href), 1e4);
 }
 // src/parts/Frame.svelte
-var Du = /* @__PURE__ */ K("<h2> </h2>"), Ou = /* @__PURE__ */ K("<p class=\"iw-note\" role=\"alert\" data-no-export=\"\"> </p>"), ku = /* @__PURE__ */ K("<div class=\"iw-figure\"><div class=\"iw-head\"><!> <span class=\"iw-tools\" data-no-export=\"\"><button type=\"button\">PNG</button> <button type=\"button\">SVG</button></span></div> <!> <!></div>");
-function Au(e, t) {
+var Ou = /* @__PURE__ */ K("<h2> </h2>"), ku = /* @__PURE__ */ K("<p class=\"iw-note\" role=\"alert\" data-no-export=\"\"> </p>"), Au = /* @__PURE__ */ K("<div class=\"iw-figure\"><div class=\"iw-head\"><!> <span class=\"iw-tools\" data-no-export=\"\"><button type=\"button\">PNG</button> <button type=\"button\">SVG</button></span></div> <!> <!></div>");
+function ju(e, t) {
 	Re(t, !0);
 	let n = {
 		tokens: fu,
@@ -5359,13 +5374,13 @@ function Au(e, t) {
 	async function o() {
 		I(a, "");
 		try {
-			await Tu(W(i), t.view.title, t.view.kind);
+			await Eu(W(i), t.view.title, t.view.kind);
 		} catch (e) {
 			I(a, `No PNG could be made (${e instanceof Error ? e.message : e}). The SVG holds the same picture.`);
 		}
 	}
-	var s = ku(), c = L(s), l = L(c), u = (e) => {
-		var n = Du(), r = z(n, !0);
+	var s = Au(), c = L(s), l = L(c), u = (e) => {
+		var n = Ou(), r = z(n, !0);
 		V(() => Y(r, t.view.title)), J(e, n);
 	};
 	X(l, (e) => {
@@ -5380,31 +5395,31 @@ function Au(e, t) {
 		} });
 	});
 	var h = B(m, 2), g = (e) => {
-		var t = Ou(), n = z(t, !0);
+		var t = ku(), n = z(t, !0);
 		V(() => Y(n, W(a))), J(e, t);
 	};
 	X(h, (e) => {
 		W(a) && e(g);
 	}), M(s), li(s, (e) => I(i, e), () => W(i)), V(() => {
 		Q(s, "data-kind", t.view.kind), Q(f, "aria-label", `Save ${(t.view.title || t.view.kind) ?? ""} as PNG`), Q(p, "aria-label", `Save ${(t.view.title || t.view.kind) ?? ""} as SVG`);
-	}), G("click", f, o), G("click", p, () => wu(W(i), t.view.title, t.view.kind)), J(e, s), ze();
+	}), G("click", f, o), G("click", p, () => Tu(W(i), t.view.title, t.view.kind)), J(e, s), ze();
 }
 or(["click"]);
 // src/record/bytes.ts
-function ju(e) {
+function Mu(e) {
 	let t = atob(e), n = new Uint8Array(t.length);
 	for (let e = 0; e < t.length; e++) n[e] = t.charCodeAt(e);
 	return n;
 }
-async function Mu(e) {
+async function Nu(e) {
 	let t = new Blob([e]).stream().pipeThrough(new DecompressionStream("deflate"));
 	return new Uint8Array(await new Response(t).arrayBuffer());
 }
-function Nu(e) {
+function Pu(e) {
 	let t = e & 32768 ? -1 : 1, n = e >> 10 & 31, r = e & 1023;
 	return n === 0 ? t * r * 2 ** -24 : n === 31 ? r ? NaN : t * Infinity : t * (1 + r / 1024) * 2 ** (n - 15);
 }
-var Pu = {
+var Fu = {
 	bool: Uint8Array,
 	uint8: Uint8Array,
 	int8: Int8Array,
@@ -5415,23 +5430,23 @@ var Pu = {
 	float32: Float32Array,
 	float64: Float64Array
 };
-function Fu(e, t) {
+function Iu(e, t) {
 	if (t === "int64") return Float64Array.from(new BigInt64Array(e.buffer), Number);
 	if (t === "uint64") return Float64Array.from(new BigUint64Array(e.buffer), Number);
-	if (t === "float16") return Float32Array.from(new Uint16Array(e.buffer), Nu);
-	let n = Pu[t];
+	if (t === "float16") return Float32Array.from(new Uint16Array(e.buffer), Pu);
+	let n = Fu[t];
 	if (n === void 0) throw Error(`numbers of type ${t} cannot be read here`);
 	return new n(e.buffer);
 }
-function Iu(e, t) {
-	let n = Fu(e, t === "complex64" ? "float32" : "float64");
+function Lu(e, t) {
+	let n = Iu(e, t === "complex64" ? "float32" : "float64");
 	return Array.from({ length: n.length / 2 }, (e, t) => {
 		let r = n[2 * t + 1];
 		return `${n[2 * t]}${r < 0 ? "" : "+"}${r}j`;
 	});
 }
 // src/record/patterns.ts
-var Lu = class {
+var Ru = class {
 	rows;
 	columns;
 	isTriangle;
@@ -5445,7 +5460,7 @@ var Lu = class {
 	width(e) {
 		return this.isTriangle ? this.columns - this.rows + e + 1 : this.columns;
 	}
-}, Ru = class {
+}, zu = class {
 	heads;
 	queries;
 	keys;
@@ -5476,7 +5491,7 @@ var Lu = class {
 		return o === 255 ? NaN : a ? (o - 127) / 127 * i[e] : o / 254 * i[e];
 	}
 	thumbnail(e, t) {
-		let n = new Float32Array(t * t), r = this.exact.get(e), i = r === void 0 ? this.quantised.layout : this.layout, a = zu(i.columns, t);
+		let n = new Float32Array(t * t), r = this.exact.get(e), i = r === void 0 ? this.quantised.layout : this.layout, a = Bu(i.columns, t);
 		for (let o = 0; o < i.rows; o++) {
 			let s = Math.floor(o * t / i.rows), c = Math.max(s, Math.ceil((o + 1) * t / i.rows) - 1), l = i.start(o), u = i.width(o);
 			for (let i = 0; i < u; i++) {
@@ -5504,7 +5519,7 @@ var Lu = class {
 		return !1;
 	}
 };
-function zu(e, t) {
+function Bu(e, t) {
 	let n = new Int32Array(2 * e);
 	for (let r = 0; r < e; r++) {
 		let i = Math.floor(r * t / e);
@@ -5512,7 +5527,7 @@ function zu(e, t) {
 	}
 	return n;
 }
-var Bu = [
+var Vu = [
 	"tokens",
 	"heatmap",
 	"attention",
@@ -5522,84 +5537,84 @@ var Bu = [
 	"table",
 	"card",
 	"compare"
-], Vu = class extends Error {}, Hu = {
+], Hu = class extends Error {}, Uu = {
 	NaN: NaN,
 	Infinity: Infinity,
 	"-Infinity": -Infinity
 };
-function Uu(e) {
-	return JSON.parse(e, (e, t) => typeof t == "object" && t && "$float" in t ? Hu[t.$float] : t);
-}
 function Wu(e) {
-	if (e?.format !== "innerworks view") throw new Vu(`This is not an innerworks view (its format is ${JSON.stringify(e?.format)}).`);
-	if (typeof e.schema != "number" || e.schema < 1) throw new Vu(`This view has the schema ${JSON.stringify(e.schema)}, which never existed.`);
-	if (e.schema > 1) throw new Vu(`This view has schema ${e.schema}, and this page draws schemas up to 1. A newer innerworks can draw it: pip install --upgrade innerworks.`);
-	if (!Bu.includes(e.kind)) throw new Vu(`This is a ${JSON.stringify(e.kind)} view of schema ${e.schema}. This page draws schema 1, with the kinds ${Bu.join(", ")}. A newer innerworks may know it.`);
+	return JSON.parse(e, (e, t) => typeof t == "object" && t && "$float" in t ? Uu[t.$float] : t);
 }
-async function Gu(e) {
-	Wu(e);
+function Gu(e) {
+	if (e?.format !== "innerworks view") throw new Hu(`This is not an innerworks view (its format is ${JSON.stringify(e?.format)}).`);
+	if (typeof e.schema != "number" || e.schema < 1) throw new Hu(`This view has the schema ${JSON.stringify(e.schema)}, which never existed.`);
+	if (e.schema > 1) throw new Hu(`This view has schema ${e.schema}, and this page draws schemas up to 1. A newer innerworks can draw it: pip install --upgrade innerworks.`);
+	if (!Vu.includes(e.kind)) throw new Hu(`This is a ${JSON.stringify(e.kind)} view of schema ${e.schema}. This page draws schema 1, with the kinds ${Vu.join(", ")}. A newer innerworks may know it.`);
+}
+async function Ku(e) {
+	Gu(e);
 	let t = {
 		kind: e.kind,
 		title: e.title,
 		state: e.state,
 		arrays: {}
 	};
-	for (let n of e.arrays) t.kind === "attention" && n.name === "pattern" ? t.patterns = await Ju(n) : t.arrays[n.name] = await Ku(n);
+	for (let n of e.arrays) t.kind === "attention" && n.name === "pattern" ? t.patterns = await Yu(n) : t.arrays[n.name] = await qu(n);
 	return t;
 }
-async function Ku(e) {
+async function qu(e) {
 	if (e.dtype === "text" || e.dtype === "object") return {
 		dtype: e.dtype,
 		shape: e.shape,
 		items: e.items
 	};
-	let t = await qu(e);
+	let t = await Ju(e);
 	return e.dtype.startsWith("complex") ? {
 		dtype: "text",
 		shape: e.shape,
-		items: Iu(t, e.dtype)
+		items: Lu(t, e.dtype)
 	} : {
 		dtype: e.dtype,
 		shape: e.shape,
-		values: Fu(t, e.dtype)
+		values: Iu(t, e.dtype)
 	};
 }
-async function qu(e) {
-	return e.deflate === void 0 ? ju(e.base64) : Mu(ju(e.deflate));
-}
 async function Ju(e) {
+	return e.deflate === void 0 ? Mu(e.base64) : Nu(Mu(e.deflate));
+}
+async function Yu(e) {
 	let [t, n, r] = e.shape;
 	if (e.quantised === void 0) {
-		let { values: i, dtype: a } = await Ku(e), o = new Lu(n, r, !1);
-		return new Ru(t, n, r, a, o, Yu(i, [...Array(t).keys()], o.size), null);
+		let { values: i, dtype: a } = await qu(e), o = new Ru(n, r, !1);
+		return new zu(t, n, r, a, o, Xu(i, [...Array(t).keys()], o.size), null);
 	}
 	let i = e.quantised, a = Math.ceil(n / i.bin), o = Math.ceil(r / i.bin), s = {
-		codes: await qu(i),
-		layout: new Lu(a, o, i.triangle),
+		codes: await Ju(i),
+		layout: new Ru(a, o, i.triangle),
 		bin: i.bin,
 		limits: i.limits,
 		isSigned: i.signed
-	}, c = new Lu(n, r, e.exact.triangle), l = Fu(await qu(e.exact), e.dtype);
-	return new Ru(t, n, r, e.dtype, c, Yu(l, e.exact.heads, c.size), s);
+	}, c = new Ru(n, r, e.exact.triangle), l = Iu(await Ju(e.exact), e.dtype);
+	return new zu(t, n, r, e.dtype, c, Xu(l, e.exact.heads, c.size), s);
 }
-function Yu(e, t, n) {
+function Xu(e, t, n) {
 	let r = e;
 	return new Map(t.map((e, t) => [e, r.subarray(t * n, (t + 1) * n)]));
 }
 // src/mount.ts
-async function Xu(e, t) {
+async function Zu(e, t) {
 	t.classList.add("iw-live");
 	try {
-		let n = xr(Au, {
+		let n = xr(ju, {
 			target: t,
-			props: { view: await Gu(e) }
+			props: { view: await Ku(e) }
 		});
 		return {
 			isDrawn: !0,
 			remove: () => void Tr(n)
 		};
 	} catch (e) {
-		let n = e instanceof Vu ? e.message : `This view could not be read: ${e instanceof Error ? e.message : e}.`, r = document.createElement("p");
+		let n = e instanceof Hu ? e.message : `This view could not be read: ${e instanceof Error ? e.message : e}.`, r = document.createElement("p");
 		return r.className = "iw-note iw-refusal", r.setAttribute("role", "note"), r.textContent = n, t.replaceChildren(r), {
 			isDrawn: !1,
 			remove: () => r.remove()
@@ -5607,9 +5622,9 @@ async function Xu(e, t) {
 	}
 }
 // src/widget.ts
-async function Zu({ model: e, el: t }) {
+async function Qu({ model: e, el: t }) {
 	let n = null, r = 0, i = async () => {
-		let i = ++r, a = document.createElement("div"), o = await Xu(Uu(String(e.get("record"))), a);
+		let i = ++r, a = document.createElement("div"), o = await Zu(Wu(String(e.get("record"))), a);
 		if (i !== r) return o.remove();
 		n?.remove(), n = o, t.classList.add("iw"), t.replaceChildren(a);
 	};
@@ -5617,5 +5632,5 @@ async function Zu({ model: e, el: t }) {
 		e.off("change:record", i), r++, n?.remove();
 	};
 }
-var Qu = { render: Zu };
-export { Qu as default };
+var $u = { render: Qu };
+export { $u as default };
