@@ -140,6 +140,7 @@ def main(folder: Path) -> None:
     for name, view in every_kind().items():
         result = Result(views={name: view}, checks=checks, provenance=Provenance("sample"), title=view.title)
         facts[name] = {"bytes": result.html(folder / f"{name}.html").stat().st_size, **truth(view)}
+    (folder / "heatmap.json").write_text(heatmap().to_json())
     page = (folder / "heatmap.html").read_text()
     (folder / "newer.html").write_text(page.replace('"schema": 1', '"schema": 7', 1))
     (folder / "facts.json").write_text(json.dumps(facts))

@@ -185,6 +185,33 @@ await check("a newer schema is refused politely, and the static picture stays", 
   await context.close();
 });
 
+await check("the module for notebooks draws a record, and the next one", async () => {
+  const { page, heard, context } = await opened("card");
+  const blank = await context.newPage();
+  blank.on("pageerror", (error) => heard.errors.push(String(error)));
+  const module = readFileSync(`${root}innerworks/results/render/built/widget.js`, "utf8");
+  const named = module.replace(/export\s*\{\s*([\w$]+) as default\s*\};?\s*$/, (_, name) => `window.widget = ${name};`);
+  assert.notEqual(named, module, "the module has no default export");
+  await blank.addScriptTag({ type: "module", content: named });
+  const record = readFileSync(`${out}/pages/heatmap.json`, "utf8");
+  await blank.evaluate(async (text) => {
+    const listeners = {};
+    window.values = { record: text };
+    const model = { get: (name) => window.values[name], on: (event, run) => (listeners[event] = run), off: (event) => delete listeners[event] };
+    window.change = async (record) => ((window.values.record = record), listeners["change:record"]());
+    window.listeners = listeners;
+    window.stop = await window.widget.render({ model, el: document.body });
+  }, record);
+  assert.equal(await blank.locator(".cells canvas").count(), 1);
+  await blank.evaluate(() => window.change(JSON.stringify({ ...JSON.parse(window.values.record), schema: 9 })));
+  assert.match(await blank.locator(".iw-refusal").textContent(), /schema 9/);
+  await blank.evaluate(() => window.stop());
+  assert.equal(await blank.evaluate(() => Object.keys(window.listeners).length), 0);
+  assert.deepEqual(heard, { requests: [], errors: [] });
+  await page.close();
+  await context.close();
+});
+
 await check("without script the static page is read", async () => {
   const { page, context } = await opened("heatmap", { javaScriptEnabled: false });
   assert.equal(await page.locator("main svg[role=img]").count(), 2);
