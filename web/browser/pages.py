@@ -121,6 +121,29 @@ def every_kind() -> dict[str, View]:
     }
 
 
+def awkward() -> dict[str, View]:
+    """What must be drawn or said, and break nothing: markup in texts, no numbers, nothing at all."""
+    attack = "</script><img src=x onerror=alert(1)>"
+    texts = [attack, "\n", "", "\ud800", "\u202eabc", "東京"]
+    nothing = np.full((2, 6), np.nan)
+    empty = np.zeros((0, 0))
+    return {
+        "strip": View.tokens(texts, [np.inf, -np.inf, np.nan, 0.0, 1e-30, 1e30], print_values=True, title=attack),
+        "gaps": View.heatmap(nothing, ["r", attack], texts, row_title=attack, title="no number"),
+        "empty grid": View.heatmap(empty, [], [], title="no cell"),
+        "lost lines": View.series({attack: [np.nan, np.nan]}, title="no point"),
+        "one point": View.series({"a": [2.0]}, title="one point"),
+        "columns": View.table({"token": ["a", None], "1": [1, 2], "__proto__": [True, False], "0": [1j, -2j]}),
+        "no rows": View.table({"a": []}, title="no row"),
+        "card": View.card(attack, {attack: attack, "n": {attack: [attack, float("nan")]}}),
+        "no edges": graph_view(Graph([Node("a"), Node("b")], []), "no edge"),
+        "loop": graph_view(Graph([Node("a"), Node("b")], [Edge("a", "b"), Edge("b", "a", float("nan"))]), "a loop"),
+        "compare": View.compare([attack, "b"], [1.0, np.nan], [np.inf, 2.0]),
+        "one head": View.attention(np.eye(3)[None], ["only"], ["a", "b", "c"], title="one head"),
+        "cached": View.attention(np.ones((2, 2, 4)) / 4, ["x", "y"], texts[:2], texts[:4], title="earlier keys"),
+    }
+
+
 def truth(view: View) -> dict[str, str]:
     """Numbers that the page must say."""
     if view.kind == "heatmap":
@@ -140,6 +163,7 @@ def main(folder: Path) -> None:
     for name, view in every_kind().items():
         result = Result(views={name: view}, checks=checks, provenance=Provenance("sample"), title=view.title)
         facts[name] = {"bytes": result.html(folder / f"{name}.html").stat().st_size, **truth(view)}
+    Result(views=awkward(), title="Awkward").html(folder / "awkward.html")
     (folder / "heatmap.json").write_text(heatmap().to_json())
     page = (folder / "heatmap.html").read_text()
     (folder / "newer.html").write_text(page.replace('"schema": 1', '"schema": 7', 1))

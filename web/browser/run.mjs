@@ -178,6 +178,21 @@ await check("a graph says how many edges a threshold hides", async () => {
   await context.close();
 });
 
+await check("what is awkward is drawn or said", async () => {
+  const { page, heard, context } = await opened("awkward", { colorScheme: "light" });
+  assert.deepEqual(await page.locator(".iw-refusal").allTextContents(), []);
+  assert.equal(await page.locator(".iw-figure").count(), 13);
+  assert.equal(await page.locator("main img").count(), 0);
+  assert.deepEqual(await page.locator('[data-kind="table"] thead').first().locator("th").allTextContents(), ["token", "1", "__proto__", "0"]);
+  for (const place of await page.locator('[role="application"]').all()) {
+    await place.focus();
+    for (const key of ["ArrowDown", "ArrowRight", "End", "Home"]) await page.keyboard.press(key);
+  }
+  await page.screenshot({ path: `${out}/shots/awkward.png`, fullPage: true });
+  assert.deepEqual(heard, { requests: [], errors: [] });
+  await context.close();
+});
+
 await check("a newer schema is refused politely, and the static picture stays", async () => {
   const { page, context } = await opened("newer");
   assert.match(await page.locator(".iw-refusal").textContent(), /schema 7.*up to 1/);

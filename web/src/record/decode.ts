@@ -38,8 +38,9 @@ export function checkHeader(record: any): void {
 
 export async function decodeView(record: any): Promise<ViewData> {
   checkHeader(record);
-  const view: ViewData = { kind: record.kind, title: record.title, state: record.state, arrays: {} };
+  const view: ViewData = { kind: record.kind, title: record.title, state: record.state, arrays: Object.create(null), names: [] };
   for (const note of record.arrays) {
+    view.names.push(note.name);
     if (view.kind === "attention" && note.name === "pattern") view.patterns = await patterns(note);
     else view.arrays[note.name] = await decodeArray(note);
   }

@@ -21,6 +21,8 @@ export interface ViewData {
   title: string;
   state: Record<string, any>;
   arrays: Record<string, DecodedArray>;
+  /** The arrays' names in their order, which an object does not keep for names such as "1". */
+  names: string[];
   /** Attention patterns, which may be quantised, are kept apart from plain arrays. */
   patterns?: import("./patterns").Patterns;
 }

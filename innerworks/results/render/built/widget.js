@@ -5056,7 +5056,7 @@ or(["keydown", "pointermove"]);
 var tu = /* @__PURE__ */ K("<th scope=\"col\"><button type=\"button\" class=\"plain\"> </button></th>"), nu = /* @__PURE__ */ K("<td> </td>"), ru = /* @__PURE__ */ K("<tr></tr>"), iu = /* @__PURE__ */ K("<p class=\"iw-note\"> <button type=\"button\">Previous</button> <button type=\"button\">Next</button></p>"), au = /* @__PURE__ */ K("<div class=\"iw-scroll\" tabindex=\"0\" role=\"region\"><table><thead><tr></tr></thead><tbody></tbody></table></div> <!>", 1);
 function ou(e, t) {
 	Re(t, !0);
-	let n = /* @__PURE__ */ N(() => Object.keys(t.view.arrays)), r = /* @__PURE__ */ N(() => Object.values(t.view.arrays)), i = /* @__PURE__ */ N(() => W(r).length ? W(r)[0].shape[0] : 0), a = /* @__PURE__ */ F(-1), o = /* @__PURE__ */ F(!0), s = /* @__PURE__ */ F(0), c = /* @__PURE__ */ N(() => Math.min(W(s) + 50, W(i))), l = (e, t) => go(e) && e.dtype !== "bool" ? e.values[t] : go(e) ? !!e.values[t] : e.items[t], u = /* @__PURE__ */ N(() => {
+	let n = /* @__PURE__ */ N(() => t.view.names), r = /* @__PURE__ */ N(() => W(n).map((e) => t.view.arrays[e])), i = /* @__PURE__ */ N(() => W(r).length ? W(r)[0].shape[0] : 0), a = /* @__PURE__ */ F(-1), o = /* @__PURE__ */ F(!0), s = /* @__PURE__ */ F(0), c = /* @__PURE__ */ N(() => Math.min(W(s) + 50, W(i))), l = (e, t) => go(e) && e.dtype !== "bool" ? e.values[t] : go(e) ? !!e.values[t] : e.items[t], u = /* @__PURE__ */ N(() => {
 		let e = Array.from({ length: W(i) }, (e, t) => t);
 		if (W(a) < 0) return e;
 		let t = W(r)[W(a)], n = W(o) ? -1 : 1;
@@ -5557,9 +5557,10 @@ async function Ku(e) {
 		kind: e.kind,
 		title: e.title,
 		state: e.state,
-		arrays: {}
+		arrays: Object.create(null),
+		names: []
 	};
-	for (let n of e.arrays) t.kind === "attention" && n.name === "pattern" ? t.patterns = await Yu(n) : t.arrays[n.name] = await qu(n);
+	for (let n of e.arrays) t.names.push(n.name), t.kind === "attention" && n.name === "pattern" ? t.patterns = await Yu(n) : t.arrays[n.name] = await qu(n);
 	return t;
 }
 async function qu(e) {
