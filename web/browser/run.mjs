@@ -184,6 +184,7 @@ await check("what is awkward is drawn or said", async () => {
   assert.equal(await page.locator(".iw-figure").count(), 13);
   assert.equal(await page.locator("main img").count(), 0);
   assert.deepEqual(await page.locator('[data-kind="table"] thead').first().locator("th").allTextContents(), ["token", "1", "__proto__", "0"]);
+  assert.match(await page.locator('[data-kind="compare"]').textContent(), /2 items without two finite numbers/);
   for (const place of await page.locator('[role="application"]').all()) {
     await place.focus();
     for (const key of ["ArrowDown", "ArrowRight", "End", "Home"]) await page.keyboard.press(key);

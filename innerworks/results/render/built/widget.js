@@ -20,7 +20,7 @@ function m(e, t) {
 	for (let r of e) if (n.push(r), n.length === t) break;
 	return n;
 }
-var h = 1024, g = 2048, _ = 4096, v = 8192, y = 16384, b = 32768, x = 1 << 25, S = 65536, C = 1 << 19, w = 1 << 20, T = 1 << 25, E = 1 << 21, D = 1 << 22, ee = 1 << 23, te = Symbol("$state"), ne = Symbol("component"), re = Symbol("legacy props"), O = Symbol(""), ie = Symbol("attributes"), ae = Symbol("class"), oe = Symbol("style"), se = Symbol("text"), ce = Symbol("form reset"), le = new class extends Error {
+var h = 1024, g = 2048, _ = 4096, v = 8192, y = 16384, b = 32768, x = 1 << 25, S = 65536, C = 1 << 19, w = 1 << 20, T = 1 << 25, E = 1 << 21, D = 1 << 22, ee = 1 << 23, O = Symbol("$state"), te = Symbol("component"), ne = Symbol("legacy props"), re = Symbol(""), ie = Symbol("attributes"), ae = Symbol("class"), oe = Symbol("style"), se = Symbol("text"), ce = Symbol("form reset"), le = new class extends Error {
 	name = "StaleReactionError";
 	message = "The reaction that called `getAbortSignal()` was re-run or destroyed";
 }(), ue = !!globalThis.document?.contentType && /* @__PURE__ */ globalThis.document.contentType.includes("xml"), de = {}, k = Symbol("uninitialized"), fe = "http://www.w3.org/1999/xhtml";
@@ -145,7 +145,7 @@ function ze(e) {
 	return e !== void 0 && (t.x = e), t.i = !0, Ie = t.p, Be(e);
 }
 function Be(e = {}) {
-	return i(e, ne, { value: !0 }), e;
+	return i(e, te, { value: !0 }), e;
 }
 function Ve() {
 	return !0;
@@ -701,7 +701,7 @@ function zt(e, t, n) {
 	}
 }
 function Bt(t) {
-	if (typeof t != "object" || !t || te in t || ne in t) return t;
+	if (typeof t != "object" || !t || O in t || te in t) return t;
 	let n = l(t);
 	if (n !== s && n !== c) return t;
 	var r = /* @__PURE__ */ new Map(), i = e(t), o = /* @__PURE__ */ F(0), u = null, d = Bn, f = (e) => {
@@ -731,7 +731,7 @@ function Bt(t) {
 			return !0;
 		},
 		get(e, n, i) {
-			if (n === te) return t;
+			if (n === O) return t;
 			var o = r.get(n), s = n in e;
 			if (o === void 0 && (!s || a(e, n)?.writable) && (o = f(() => /* @__PURE__ */ F(Bt(s ? e[n] : k), u)), r.set(n, o)), o !== void 0) {
 				var c = W(o);
@@ -756,7 +756,7 @@ function Bt(t) {
 			return n;
 		},
 		has(e, t) {
-			if (t === te) return !0;
+			if (t === O) return !0;
 			var n = r.get(t), i = n !== void 0 && n.v !== k || Reflect.has(e, t);
 			return (n !== void 0 || (U !== null || H !== null) && (!i || a(e, t)?.writable)) && (n === void 0 && (n = f(() => /* @__PURE__ */ F(i ? Bt(e[t]) : k, u)), r.set(t, n)), W(n) === k) ? !1 : i;
 		},
@@ -2042,7 +2042,7 @@ function Q(e, t, n, r) {
 	var i = ni(e);
 	if (!(A && (i[t] = e.getAttribute(t), t === "src" || t === "srcset" || t === "href" && e.nodeName === Qr))) {
 		var a = i[t];
-		a !== (i[t] = n) && (t === "loading" && (e[O] = n), n == null ? e.removeAttribute(t) : typeof n != "string" && ii(e).has(t) ? e[t] = n : (!A || typeof n != "number" && typeof n != "boolean" || a !== String(n)) && e.setAttribute(t, n));
+		a !== (i[t] = n) && (t === "loading" && (e[re] = n), n == null ? e.removeAttribute(t) : typeof n != "string" && ii(e).has(t) ? e[t] = n : (!A || typeof n != "number" && typeof n != "boolean" || a !== String(n)) && e.setAttribute(t, n));
 	}
 }
 function ni(e) {
@@ -2100,7 +2100,7 @@ function si(e, t, n) {
 }
 // node_modules/svelte/src/internal/client/dom/elements/bindings/this.js
 function ci(e, t) {
-	return e === t || e?.[te] === t;
+	return e === t || e?.[O] === t;
 }
 function li(e = Be(), t, n, r) {
 	var i = Ie.r, a = U;
@@ -2148,7 +2148,7 @@ function pi(e, t, n, r) {
 	var i = !0, o = !!(n & 8), s = !!(n & 16), c = r, l = !0, u = void 0, d = () => s && i ? (u ??= /* @__PURE__ */ rt(r), W(u)) : (l && (l = !1, c = s ? Qn(r) : r), c);
 	let f;
 	if (o) {
-		var p = te in e || re in e;
+		var p = O in e || ne in e;
 		f = a(e, t)?.set ?? (p && t in e ? (n) => e[t] = n : void 0);
 	}
 	var m, h = !1;
@@ -2787,11 +2787,11 @@ function Ea(e, t) {
 	});
 	var D = B(T, 2);
 	let ee;
-	var te = L(D);
-	let ne;
-	li(te, (e) => I(i, e), () => W(i));
-	var re = B(te, 2);
-	let O;
+	var O = L(D);
+	let te;
+	li(O, (e) => I(i, e), () => W(i));
+	var ne = B(O, 2);
+	let re;
 	M(D), M(C), M(S);
 	var ie = B(S, 2), ae = L(ie), oe = z(ae, !0), se = B(ae, 2), ce = (e) => {
 		var t = wa(), n = L(t);
@@ -2805,10 +2805,10 @@ function Ea(e, t) {
 		w = Yr(C, "", w, { width: `${26 + W(s) * W(u)}px` }), Q(D, "aria-label", `${t.heads.length ?? ""} heads. Arrow keys choose one, which is shown below.`), ee = Yr(D, "", ee, {
 			"margin-left": "26px",
 			height: `${W(c) * (W(u) + W(d))}px`
-		}), ne = Yr(te, "", ne, {
+		}), te = Yr(O, "", te, {
 			width: `${W(s) * W(u)}px`,
 			height: `${W(c) * (W(u) + W(d))}px`
-		}), O = Yr(re, "", O, {
+		}), re = Yr(ne, "", re, {
 			left: `${W(v) % W(s) * W(u)}px`,
 			top: e,
 			width: `${W(l) ?? ""}px`,
@@ -2957,25 +2957,25 @@ function Ja(e, t) {
 	X(D, (e) => {
 		t.labels.columnTitle && e(ee);
 	});
-	var te = B(D), ne = (e) => {
+	var O = B(D), te = (e) => {
 		let n = /* @__PURE__ */ N(() => W(y) + Math.min(W(d), 700) / 2);
 		var r = Ha(), i = z(r, !0);
 		V(() => {
 			Q(r, "y", W(n)), Q(r, "transform", `rotate(-90 11 ${W(n) ?? ""})`), Y(i, t.labels.rowTitle);
 		}), J(e, r);
 	};
-	X(te, (e) => {
-		t.labels.rowTitle && e(ne);
+	X(O, (e) => {
+		t.labels.rowTitle && e(te);
 	});
-	var re = B(te);
-	Z(re, 16, () => _(W(s), W(l).rowStep), (e) => e, (e, n) => {
+	var ne = B(O);
+	Z(ne, 16, () => _(W(s), W(l).rowStep), (e) => e, (e, n) => {
 		var r = Ua();
 		let i;
 		var a = z(r, !0);
 		V((e) => {
 			i = qr(r, 0, "iw-row svelte-16b9hrq", null, i, { shown: W(f)?.row === n }), Q(r, "x", W(b) - 6), Q(r, "y", W(y) + (n + .5) * W(l).cellHeight), Y(a, e);
 		}, [() => v(t.labels.rows[n])]), J(e, r);
-	}), Z(B(re), 16, () => _(W(c), W(l).columnStep), (e) => e, (e, n) => {
+	}), Z(B(ne), 16, () => _(W(c), W(l).columnStep), (e) => e, (e, n) => {
 		let r = /* @__PURE__ */ N(() => W(b) + (n + .5) * W(l).cellWidth - .5);
 		var i = Wa(), a = R(i), o = (e) => {
 			var i = Ua();
@@ -3008,9 +3008,9 @@ function Ja(e, t) {
 			t.labels.beneath && e(u);
 		}), J(e, i);
 	}), M(E);
-	var O = B(E, 2);
+	var re = B(E, 2);
 	let ie;
-	var ae = L(O);
+	var ae = L(re);
 	li(ae, (e) => I(a, e), () => W(a)), Z(B(ae, 2), 17, () => [[r(), "chosen"], [W(o), "hovered"]], ([e, t]) => t, (e, t) => {
 		var n = /* @__PURE__ */ N(() => m(W(t), 2));
 		let r = () => W(n)[0], i = () => W(n)[1];
@@ -3029,7 +3029,7 @@ function Ja(e, t) {
 		X(o, (e) => {
 			r() !== null && typeof r() == "object" && e(s);
 		}), J(e, a);
-	}), M(O), M(w), M(C);
+	}), M(re), M(w), M(C);
 	var oe = B(C, 2), se = L(oe), ce = (e) => {
 		var n = hr();
 		V((e) => Y(n, e), [() => t.say(W(f))]), J(e, n);
@@ -3042,16 +3042,16 @@ function Ja(e, t) {
 		T = Yr(w, "", T, {
 			width: `${W(b) + W(u) + 12}px`,
 			height: `${W(y) + W(d) + W(l).bottom}px`
-		}), Q(E, "width", W(b) + W(u) + 12), Q(E, "height", W(y) + W(d) + W(l).bottom), Q(O, "aria-label", `${t.name ?? ""}: ${W(s) ?? ""} rows, ${W(c) ?? ""} columns. Arrow keys move, the value is read out.`), ie = Yr(O, "", ie, {
+		}), Q(E, "width", W(b) + W(u) + 12), Q(E, "height", W(y) + W(d) + W(l).bottom), Q(re, "aria-label", `${t.name ?? ""}: ${W(s) ?? ""} rows, ${W(c) ?? ""} columns. Arrow keys move, the value is read out.`), ie = Yr(re, "", ie, {
 			left: `${W(b) ?? ""}px`,
 			top: `${W(y) ?? ""}px`,
 			width: `${W(u) ?? ""}px`,
 			height: `${W(d) ?? ""}px`
 		});
-	}), si(S, "clientWidth", (e) => I(i, e)), G("keydown", O, g), ar("focus", O, () => r(r() ?? {
+	}), si(S, "clientWidth", (e) => I(i, e)), G("keydown", re, g), ar("focus", re, () => r(r() ?? {
 		row: 0,
 		column: 0
-	})), G("pointermove", O, (e) => I(o, p(e), !0)), ar("pointerleave", O, () => I(o, null)), G("pointerdown", O, (e) => {
+	})), G("pointermove", re, (e) => I(o, p(e), !0)), ar("pointerleave", re, () => I(o, null)), G("pointerdown", re, (e) => {
 		let t = p(e);
 		t !== null && h(t);
 	}), J(e, x), ze();
@@ -3276,7 +3276,7 @@ function wo(e, t) {
 		];
 	}
 	let E = /* @__PURE__ */ N(() => W(n).exact.size);
-	var D = Co(), ee = R(D), te = (e) => {
+	var D = Co(), ee = R(D), O = (e) => {
 		{
 			let i = /* @__PURE__ */ N(() => W(s)?.values ?? null), a = /* @__PURE__ */ N(() => t.view.state.score_title ?? "score");
 			Ea(e, {
@@ -3305,9 +3305,9 @@ function wo(e, t) {
 		}
 	};
 	X(ee, (e) => {
-		W(r).length > 1 && e(te);
+		W(r).length > 1 && e(O);
 	});
-	var ne = B(ee, 2), re = L(ne), O = z(re), ie = B(re, 2), ae = (e) => {
+	var te = B(ee, 2), ne = L(te), re = z(ne), ie = B(ne, 2), ae = (e) => {
 		var n = yo(), r = z(n);
 		V((e) => Y(r, `${t.view.state.score_title ?? "score" ?? ""} ${e ?? ""}`), [() => ha(W(s).values[W(c)])]), J(e, n);
 	};
@@ -3322,8 +3322,8 @@ function wo(e, t) {
 	};
 	X(le, (e) => {
 		W(o) && e(ue);
-	}), M(ne);
-	var de = B(ne, 2), k = (e) => {
+	}), M(te);
+	var de = B(te, 2), k = (e) => {
 		var t = gr();
 		Or(R(t), () => `${W(c)} ${W(u)}`, (e) => {
 			Ja(e, {
@@ -3451,7 +3451,7 @@ function wo(e, t) {
 		});
 	}
 	V(() => {
-		Y(O, `Head ${W(r)[W(c)] ?? ""}`), Q(se, "aria-pressed", W(l) === "matrix"), Q(ce, "aria-pressed", W(l) === "arcs");
+		Y(re, `Head ${W(r)[W(c)] ?? ""}`), Q(se, "aria-pressed", W(l) === "matrix"), Q(ce, "aria-pressed", W(l) === "arcs");
 	}), G("click", se, () => I(l, "matrix")), G("click", ce, () => I(l, "arcs")), J(e, D), ze();
 }
 or(["click"]);
@@ -4404,7 +4404,7 @@ function ml() {
 	}, Ho.apply(e, arguments), pl(e);
 }
 // src/kinds/Compare.svelte
-var hl = /* @__PURE__ */ q("<path></path><text class=\"iw-col\" y=\"14\"> </text>", 1), gl = /* @__PURE__ */ q("<rect class=\"band svelte-14tfgau\" x=\"0\"></rect>"), _l = /* @__PURE__ */ q("<path class=\"join svelte-14tfgau\"></path><circle class=\"before svelte-14tfgau\" r=\"4.5\"></circle><rect class=\"after svelte-14tfgau\" width=\"8\" height=\"8\"></rect>", 1), vl = /* @__PURE__ */ q("<!><text class=\"iw-row\"> </text><!>", 1), yl = /* @__PURE__ */ K("<span class=\"hint\">Hover over an item, or focus the picture and use the arrow keys.</span>"), bl = /* @__PURE__ */ K("<p class=\"iw-note\"> </p>"), xl = /* @__PURE__ */ K("<div></div> <div class=\"iw-scroll\" role=\"application\" tabindex=\"0\"><svg role=\"img\"><!><!></svg></div> <p class=\"readout\" data-no-export=\"\" aria-live=\"polite\"><!></p> <p class=\"iw-legend\"><span><svg aria-hidden=\"true\" width=\"12\" height=\"12\"><circle class=\"before svelte-14tfgau\" cx=\"6\" cy=\"6\" r=\"4.5\"></circle></svg> </span> <span><svg aria-hidden=\"true\" width=\"12\" height=\"12\"><rect class=\"after svelte-14tfgau\" x=\"2\" y=\"2\" width=\"8\" height=\"8\"></rect></svg> </span></p> <!> <!>", 1);
+var hl = /* @__PURE__ */ q("<path></path><text class=\"iw-col\" y=\"14\"> </text>", 1), gl = /* @__PURE__ */ q("<rect class=\"band svelte-14tfgau\" x=\"0\"></rect>"), _l = /* @__PURE__ */ q("<path class=\"join svelte-14tfgau\"></path><circle class=\"before svelte-14tfgau\" r=\"4.5\"></circle><rect class=\"after svelte-14tfgau\" width=\"8\" height=\"8\"></rect>", 1), vl = /* @__PURE__ */ q("<!><text class=\"iw-row\"> </text><!>", 1), yl = /* @__PURE__ */ K("<span class=\"hint\">Hover over an item, or focus the picture and use the arrow keys.</span>"), bl = /* @__PURE__ */ K("<p class=\"iw-note\"> </p>"), xl = /* @__PURE__ */ K("<div></div> <div class=\"iw-scroll\" role=\"application\" tabindex=\"0\"><svg role=\"img\"><!><!></svg></div> <p class=\"readout\" data-no-export=\"\" aria-live=\"polite\"><!></p> <p class=\"iw-legend\"><span><svg aria-hidden=\"true\" width=\"12\" height=\"12\"><circle class=\"before svelte-14tfgau\" cx=\"6\" cy=\"6\" r=\"4.5\"></circle></svg> </span> <span><svg aria-hidden=\"true\" width=\"12\" height=\"12\"><rect class=\"after svelte-14tfgau\" x=\"2\" y=\"2\" width=\"8\" height=\"8\"></rect></svg> </span></p> <!> <!> <!>", 1);
 function Sl(e, t) {
 	Re(t, !0);
 	let [n, r, i] = [
@@ -4415,26 +4415,26 @@ function Sl(e, t) {
 		let [e, t] = [0, 0];
 		for (let { values: n } of [W(o), W(s)]) for (let r = 0; r < n.length; r++) Number.isFinite(n[r]) && ([e, t] = [Math.min(e, n[r]), Math.max(t, n[r])]);
 		return ml().domain(t > e ? [e, t] : [0, 1]).nice(6).range([W(f), W(d) - 20]);
-	}), m = /* @__PURE__ */ F(null), h = /* @__PURE__ */ F(null), g = /* @__PURE__ */ N(() => W(h) ?? W(m)), _ = (e, t) => _a(e.values[t], e.dtype), v = (e) => _a(W(s).values[e] - W(o).values[e]), y = (e) => `${$(W(a)[e])}: ${W(c)[0]} ${_(W(o), e)}, ${W(c)[1]} ${_(W(s), e)}, difference ${v(e)}`, b = (e) => Number.isFinite(W(o).values[e]) && Number.isFinite(W(s).values[e]);
-	function x(e) {
+	}), m = /* @__PURE__ */ F(null), h = /* @__PURE__ */ F(null), g = /* @__PURE__ */ N(() => W(h) ?? W(m)), _ = (e, t) => _a(e.values[t], e.dtype), v = (e) => _a(W(s).values[e] - W(o).values[e]), y = (e) => `${$(W(a)[e])}: ${W(c)[0]} ${_(W(o), e)}, ${W(c)[1]} ${_(W(s), e)}, difference ${v(e)}`, b = (e) => Number.isFinite(W(o).values[e]) && Number.isFinite(W(s).values[e]), x = /* @__PURE__ */ N(() => [...W(a).keys()].slice(0, i).filter((e) => !b(e)).length);
+	function S(e) {
 		let t = da({
 			row: W(m) ?? -1,
 			column: 0
 		}, e.key, W(l), 1, e.key === "Home" || e.key === "End");
 		t !== null && (e.preventDefault(), I(h, null), I(m, t.row, !0));
 	}
-	let S = /* @__PURE__ */ N(() => r + W(l) * n + 6);
-	var C = xl(), w = R(C), T = B(w, 2), E = L(T), D = L(E);
-	Z(D, 16, () => W(p).ticks(6), (e) => e, (e, t) => {
+	let C = /* @__PURE__ */ N(() => r + W(l) * n + 6);
+	var w = xl(), T = R(w), E = B(T, 2), D = L(E), ee = L(D);
+	Z(ee, 16, () => W(p).ticks(6), (e) => e, (e, t) => {
 		var n = hl(), i = R(n), a = B(i), o = z(a, !0);
 		V((e, n, s) => {
-			qr(i, 0, Vr(t === 0 ? "iw-zero" : "iw-grid")), Q(i, "d", `M${e ?? ""} ${r - 4}V${W(S) - 4}`), Q(a, "x", n), Y(o, s);
+			qr(i, 0, Vr(t === 0 ? "iw-zero" : "iw-grid")), Q(i, "d", `M${e ?? ""} ${r - 4}V${W(C) - 4}`), Q(a, "x", n), Y(o, s);
 		}, [
 			() => W(p)(t),
 			() => W(p)(t),
 			() => W(p).tickFormat(6)(t)
 		]), J(e, n);
-	}), Z(B(D), 17, () => ({ length: W(l) }), kr, (e, t, i) => {
+	}), Z(B(ee), 17, () => ({ length: W(l) }), kr, (e, t, i) => {
 		let c = /* @__PURE__ */ N(() => r + (i + .5) * n);
 		var l = vl(), u = R(l), m = (e) => {
 			var t = gl();
@@ -4463,8 +4463,8 @@ function Sl(e, t) {
 		}), V((e) => {
 			Q(h, "x", W(f) - 10), Q(h, "y", W(c)), Y(_, e);
 		}, [() => qi($(W(a)[i]), 26)]), J(e, l);
-	}), M(E), M(T);
-	var ee = B(T, 2), te = L(ee), ne = (e) => {
+	}), M(D), M(E);
+	var O = B(E, 2), te = L(O), ne = (e) => {
 		var t = hr();
 		V((e) => Y(t, e), [() => y(W(g))]), J(e, t);
 	}, re = (e) => {
@@ -4472,26 +4472,33 @@ function Sl(e, t) {
 	};
 	X(te, (e) => {
 		W(g) === null ? e(re, -1) : e(ne);
-	}), M(ee);
-	var O = B(ee, 2), ie = L(O), ae = B(L(ie));
-	M(ie);
-	var oe = B(ie, 2), se = B(L(oe));
-	M(oe), M(O);
-	var ce = B(O, 2), le = (e) => {
+	}), M(O);
+	var ie = B(O, 2), ae = L(ie), oe = B(L(ae));
+	M(ae);
+	var se = B(ae, 2), ce = B(L(se));
+	M(se), M(ie);
+	var le = B(ie, 2), ue = (e) => {
+		var t = bl(), n = z(t);
+		V((e) => Y(n, `${e ?? ""} without two finite numbers: only in the table.`), [() => xa(W(x), "item")]), J(e, t);
+	};
+	X(le, (e) => {
+		W(x) && e(ue);
+	});
+	var de = B(le, 2), k = (e) => {
 		var t = bl(), n = z(t);
 		V((e) => Y(n, `The first ${W(l) ?? ""} items are drawn; ${e ?? ""} more are in the table.`), [() => (W(a).length - W(l)).toLocaleString("en")]), J(e, t);
 	};
-	X(ce, (e) => {
-		W(a).length > W(l) && e(le);
+	X(de, (e) => {
+		W(a).length > W(l) && e(k);
 	});
-	var ue = B(ce, 2);
+	var fe = B(de, 2);
 	{
 		let e = /* @__PURE__ */ N(() => [
 			"",
 			...W(c),
 			"difference"
 		]);
-		ho(ue, {
+		ho(fe, {
 			summary: "Exact values",
 			get head() {
 				return W(e);
@@ -4508,11 +4515,11 @@ function Sl(e, t) {
 		});
 	}
 	V(() => {
-		Q(T, "aria-label", `${(t.view.title || "Comparison") ?? ""} of ${W(c)[0] ?? ""} and ${W(c)[1] ?? ""}, ${W(a).length ?? ""} items. Up and down move, the values are read out.`), Q(E, "aria-label", `${W(c)[0] ?? ""} and ${W(c)[1] ?? ""} of ${W(a).length ?? ""} items`), Q(E, "width", W(d)), Q(E, "height", W(S)), Y(ae, ` ${W(c)[0] ?? ""}`), Y(se, ` ${W(c)[1] ?? ""}`);
-	}), si(w, "clientWidth", (e) => I(u, e)), G("keydown", T, x), ar("focus", T, () => I(m, W(m) ?? 0)), G("pointermove", E, (e) => {
+		Q(E, "aria-label", `${(t.view.title || "Comparison") ?? ""} of ${W(c)[0] ?? ""} and ${W(c)[1] ?? ""}, ${W(a).length ?? ""} items. Up and down move, the values are read out.`), Q(D, "aria-label", `${W(c)[0] ?? ""} and ${W(c)[1] ?? ""} of ${W(a).length ?? ""} items`), Q(D, "width", W(d)), Q(D, "height", W(C)), Y(oe, ` ${W(c)[0] ?? ""}`), Y(ce, ` ${W(c)[1] ?? ""}`);
+	}), si(T, "clientWidth", (e) => I(u, e)), G("keydown", E, S), ar("focus", E, () => I(m, W(m) ?? 0)), G("pointermove", D, (e) => {
 		let t = Math.floor((e.clientY - e.currentTarget.getBoundingClientRect().top - r) / n);
 		I(h, t >= 0 && t < W(l) ? t : null, !0);
-	}), ar("pointerleave", E, () => I(h, null)), J(e, C), ze();
+	}), ar("pointerleave", D, () => I(h, null)), J(e, w), ze();
 }
 or(["keydown", "pointermove"]);
 // src/draw/graph.ts
@@ -4557,9 +4564,9 @@ function Nl(e, t) {
 		targets: W(s),
 		layers: W(l),
 		positions: W(u)
-	})), E = /* @__PURE__ */ N(() => Math.max(34, Math.min(110, ((W(_) || 760) - n - 30) / W(T).columns))), D = /* @__PURE__ */ N(() => Math.max(44, Math.min(72, 620 / W(T).levels))), ee = /* @__PURE__ */ N(() => n + W(T).columns * W(E) + 10), te = /* @__PURE__ */ N(() => r + W(T).levels * W(D) + (W(d) && W(u) ? 34 : 8)), ne = (e) => n + (W(T).x[e] + .5) * W(E), re = (e) => r + (W(T).levels - 1 - W(T).y[e] + .5) * W(D), O = Bi(), ie = (e, t) => O({
-		source: [ne(e), re(e) - 9],
-		target: [ne(t), re(t) + 9]
+	})), E = /* @__PURE__ */ N(() => Math.max(34, Math.min(110, ((W(_) || 760) - n - 30) / W(T).columns))), D = /* @__PURE__ */ N(() => Math.max(44, Math.min(72, 620 / W(T).levels))), ee = /* @__PURE__ */ N(() => n + W(T).columns * W(E) + 10), O = /* @__PURE__ */ N(() => r + W(T).levels * W(D) + (W(d) && W(u) ? 34 : 8)), te = (e) => n + (W(T).x[e] + .5) * W(E), ne = (e) => r + (W(T).levels - 1 - W(T).y[e] + .5) * W(D), re = Bi(), ie = (e, t) => re({
+		source: [te(e), ne(e) - 9],
+		target: [te(t), ne(t) + 9]
 	}) ?? "", ae = (e, t) => t !== null && (W(f).get(W(o)[e]) === t || W(f).get(W(s)[e]) === t), oe = /* @__PURE__ */ N(() => {
 		let e = /* @__PURE__ */ new Map();
 		return W(l) && W(T).y.forEach((t, n) => e.set(t, ma(W(l)[n]))), [...e];
@@ -4604,7 +4611,7 @@ function Nl(e, t) {
 		let i = () => W(r)[0], a = () => W(r)[1];
 		var o = Ol(), s = z(o, !0);
 		V((e) => {
-			Q(o, "x", n + (i() + .5) * W(E)), Q(o, "y", W(te) - 12), Y(s, e);
+			Q(o, "x", n + (i() + .5) * W(E)), Q(o, "y", W(O) - 12), Y(s, e);
 		}, [() => qi($(a()), Math.floor(W(E) / 6.6))]), J(e, o);
 	});
 	var j = B(ge);
@@ -4636,11 +4643,11 @@ function Nl(e, t) {
 		M(r), V((e, t, a, l, u, d) => {
 			i = qr(r, 0, "node svelte-8tjg53", null, i, { chosen: W(w) === W(n) }), Q(o, "x", e), Q(o, "y", t), Q(o, "width", a), Q(s, "x", l), Q(s, "y", u), Y(c, d);
 		}, [
-			() => ne(W(n)) - Math.min(W(E), 104) / 2 + 2,
-			() => re(W(n)) - 10,
+			() => te(W(n)) - Math.min(W(E), 104) / 2 + 2,
+			() => ne(W(n)) - 10,
 			() => Math.min(W(E), 104) - 4,
+			() => te(W(n)),
 			() => ne(W(n)),
-			() => re(W(n)),
 			() => qi($(W(a)[W(n)]), Math.max(3, Math.floor((Math.min(W(E), 104) - 8) / 6.4)))
 		]), ar("pointerenter", r, () => I(b, W(n), !0)), ar("pointerleave", r, () => I(b, null)), G("pointerdown", r, () => I(y, W(n), !0)), J(e, r);
 	}), M(he), M(me);
@@ -4687,7 +4694,7 @@ function Nl(e, t) {
 			];
 		}
 	}), V((e, n, r) => {
-		Q(me, "aria-label", `${(t.view.title || "Graph") ?? ""}: ${W(i).length ?? ""} nodes, ${W(c).values.length ?? ""} edges. Arrow keys go from node to node, which is read out.`), Q(he, "aria-label", `${(t.view.title || "Graph") ?? ""} of ${W(i).length ?? ""} nodes`), Q(he, "width", W(ee)), Q(he, "height", W(te)), Y(we, ` positive, up to ${e ?? ""}`), Y(Ee, `${n ?? ""} of ${r ?? ""} edges are drawn`);
+		Q(me, "aria-label", `${(t.view.title || "Graph") ?? ""}: ${W(i).length ?? ""} nodes, ${W(c).values.length ?? ""} edges. Arrow keys go from node to node, which is read out.`), Q(he, "aria-label", `${(t.view.title || "Graph") ?? ""} of ${W(i).length ?? ""} nodes`), Q(he, "width", W(ee)), Q(he, "height", W(O)), Y(we, ` positive, up to ${e ?? ""}`), Y(Ee, `${n ?? ""} of ${r ?? ""} edges are drawn`);
 	}, [
 		() => ha(W(h)),
 		() => W(x).toLocaleString("en"),
@@ -4743,9 +4750,9 @@ function zl(e, t) {
 		];
 	}
 	let ee = (e) => [$(W(a)[e]), ...W(o).map((t, n) => (W(c) ? `${Wi(W(c)[e * W(o).length + n])} ` : "") + v(e, n))];
-	var te = gr(), ne = R(te), re = (e) => {
+	var O = gr(), te = R(O), ne = (e) => {
 		J(e, Pl());
-	}, O = (e) => {
+	}, re = (e) => {
 		var n = Rl(), i = R(n);
 		{
 			let e = /* @__PURE__ */ N(() => W(c) !== null);
@@ -4810,14 +4817,14 @@ function zl(e, t) {
 		X(T, (e) => {
 			W(s) && e(E);
 		});
-		var te = B(T, 2), ne = (e) => {
+		var O = B(T, 2), te = (e) => {
 			var t = Ll(), n = z(t);
 			V((e) => Y(n, `${e ?? ""}. Each pixel is the strongest of up to ${W(h)[0] ?? ""}×${W(h)[1] ?? ""} cells.`), [() => xa(W(r).length, "cell")]), J(e, t);
 		};
-		X(te, (e) => {
-			W(h)[0] * W(h)[1] > 1 && e(ne);
+		X(O, (e) => {
+			W(h)[0] * W(h)[1] > 1 && e(te);
 		});
-		var re = B(te, 2), O = (e) => {
+		var ne = B(O, 2), re = (e) => {
 			{
 				let n = /* @__PURE__ */ N(() => [
 					t.view.state.row_title || "row",
@@ -4851,13 +4858,13 @@ function zl(e, t) {
 				});
 			}
 		};
-		X(re, (e) => {
-			W(w) ? e(O) : e(ie, -1);
+		X(ne, (e) => {
+			W(w) ? e(re) : e(ie, -1);
 		}), J(e, n);
 	};
-	X(ne, (e) => {
-		W(r).length === 0 ? e(re) : e(O, -1);
-	}), J(e, te), ze();
+	X(te, (e) => {
+		W(r).length === 0 ? e(ne) : e(re, -1);
+	}), J(e, O), ze();
 }
 // src/kinds/Series.svelte
 var Bl = /* @__PURE__ */ K("<p class=\"iw-note\">This series has no finite point to draw.</p>"), Vl = /* @__PURE__ */ q("<path></path><text class=\"iw-row\"> </text>", 1), Hl = /* @__PURE__ */ q("<path class=\"iw-grid\"></path><text class=\"iw-col\"> </text>", 1), Ul = /* @__PURE__ */ q("<text class=\"iw-axis\"> </text>"), Wl = /* @__PURE__ */ q("<text class=\"iw-axis\" x=\"13\"> </text>"), Gl = /* @__PURE__ */ q("<path class=\"iw-zero\"></path>"), Kl = /* @__PURE__ */ q("<path class=\"iw-band\"></path>"), ql = /* @__PURE__ */ q("<circle></circle>"), Jl = /* @__PURE__ */ q("<g><!><path class=\"iw-line\"></path><!></g>"), Yl = /* @__PURE__ */ K("<span class=\"hint\">Hover over the lines, or focus them and use the arrow keys.</span>"), Xl = /* @__PURE__ */ K("<span><svg aria-hidden=\"true\" width=\"30\" height=\"8\"><path class=\"iw-line\" d=\"M0 4H30\"></path></svg> </span>"), Zl = /* @__PURE__ */ K("<p class=\"iw-note\"> </p>"), Ql = /* @__PURE__ */ K("<div class=\"iw-scroll\" role=\"application\" tabindex=\"0\"><svg role=\"img\"><!><!><!><!><!><!></svg></div> <p class=\"readout\" data-no-export=\"\" aria-live=\"polite\"><!></p> <p class=\"iw-legend\"></p> <!> <!>", 1), $l = /* @__PURE__ */ K("<div></div> <!> <!>", 1);
@@ -4893,9 +4900,9 @@ function eu(e, t) {
 	}), D = /* @__PURE__ */ N(() => ml().domain(W(E)).range([r, W(C) - i])), ee = /* @__PURE__ */ N(() => {
 		if (W(h)) {
 			let e = go(W(m)) && W(m).dtype.includes("int");
-			return W(D).ticks(8).filter((t) => !e || Number.isInteger(t)).map((e) => ({
-				at: e,
-				text: W(D).tickFormat(8)(e)
+			return W(D).ticks(8).filter((t) => !e || Number.isInteger(t)).map((t) => ({
+				at: t,
+				text: e ? ma(t) : W(D).tickFormat(8)(t)
 			}));
 		}
 		let e = Math.max(1, Math.ceil(W(d) / 12));
@@ -4903,16 +4910,16 @@ function eu(e, t) {
 			at: n,
 			text: qi($(t), 12)
 		}] : []);
-	}), te = /* @__PURE__ */ N(() => Array.prototype.filter.call(W(u).values, (e) => !Number.isFinite(e)).length);
-	function ne(e) {
+	}), O = /* @__PURE__ */ N(() => Array.prototype.filter.call(W(u).values, (e) => !Number.isFinite(e)).length);
+	function te(e) {
 		let t = v(W(u).values, e);
 		return ji().defined((e) => Number.isFinite(t[e])).x((e) => W(D)(W(g)[e])).y((e) => W(T)(t[e]))(Vi(t, c)) ?? "";
 	}
-	function re(e) {
+	function ne(e) {
 		let [t, n] = [v(W(f), e), v(W(p), e)], r = Vi(t, c);
 		return Mi().defined((e) => Number.isFinite(t[e]) && Number.isFinite(n[e])).x((e) => W(D)(W(g)[e])).y0((e) => W(T)(t[e])).y1((e) => W(T)(n[e]))(r) ?? "";
 	}
-	let O = (e, t) => _a(W(u).values[e * W(d) + t], W(u).dtype), ie = (e, t) => W(f) && W(p) ? ` [${_a(W(f)[e * W(d) + t])}, ${_a(W(p)[e * W(d) + t])}]` : "", ae = (e) => `${t.view.state.x_title ? `${t.view.state.x_title} ` : ""}${$(W(_)[e])}`, oe = (e) => `${ae(e)}: ${W(l).map((t, n) => `${t} ${O(n, e)}${ie(n, e)}`).join(" · ")}`;
+	let re = (e, t) => _a(W(u).values[e * W(d) + t], W(u).dtype), ie = (e, t) => W(f) && W(p) ? ` [${_a(W(f)[e * W(d) + t])}, ${_a(W(p)[e * W(d) + t])}]` : "", ae = (e) => `${t.view.state.x_title ? `${t.view.state.x_title} ` : ""}${$(W(_)[e])}`, oe = (e) => `${ae(e)}: ${W(l).map((t, n) => `${t} ${re(n, e)}${ie(n, e)}`).join(" · ")}`;
 	function se(e) {
 		let t = e.currentTarget.getBoundingClientRect(), n = W(D).invert(e.clientX - t.left), r = 0;
 		for (let e = 1; e < W(d); e++) Math.abs(W(g)[e] - n) < Math.abs(W(g)[r] - n) && (r = e);
@@ -4956,17 +4963,17 @@ function eu(e, t) {
 		X(w, (e) => {
 			t.view.state.x_title && e(E);
 		});
-		var O = B(w), ie = (e) => {
+		var re = B(w), ie = (e) => {
 			let r = /* @__PURE__ */ N(() => (a + n - o) / 2);
 			var i = Wl(), s = z(i, !0);
 			V(() => {
 				Q(i, "y", W(r)), Q(i, "transform", `rotate(-90 13 ${W(r) ?? ""})`), Y(s, t.view.state.y_title);
 			}), J(e, i);
 		};
-		X(O, (e) => {
+		X(re, (e) => {
 			t.view.state.y_title && e(ie);
 		});
-		var ae = B(O), le = (e) => {
+		var ae = B(re), le = (e) => {
 			var t = Gl();
 			V((e) => Q(t, "d", `M${e ?? ""} ${a ?? ""}V${n - o}`), [() => W(D)(W(g)[W(S)])]), J(e, t);
 		};
@@ -4977,7 +4984,7 @@ function eu(e, t) {
 			qr(r, 0, `iw-s${n % 8}`);
 			var i = L(r), a = (e) => {
 				var t = Kl();
-				V((e) => Q(t, "d", e), [() => re(n)]), J(e, t);
+				V((e) => Q(t, "d", e), [() => ne(n)]), J(e, t);
 			};
 			X(i, (e) => {
 				W(f) && W(p) && e(a);
@@ -4995,7 +5002,7 @@ function eu(e, t) {
 				}), J(e, r);
 			}), M(r), V((e) => {
 				Q(o, "stroke-dasharray", s[n % 8] || void 0), Q(o, "d", e);
-			}, [() => ne(n)]), J(e, r);
+			}, [() => te(n)]), J(e, r);
 		}), M(_), M(h);
 		var ue = B(h, 2), de = L(ue), k = (e) => {
 			var t = hr();
@@ -5017,10 +5024,10 @@ function eu(e, t) {
 		}), M(pe);
 		var me = B(pe, 2), he = (e) => {
 			var t = Zl(), n = z(t);
-			V((e) => Y(n, `${e ?? ""} not finite and left out of the lines.`), [() => xa(W(te), "point")]), J(e, t);
+			V((e) => Y(n, `${e ?? ""} not finite and left out of the lines.`), [() => xa(W(O), "point")]), J(e, t);
 		};
 		X(me, (e) => {
-			W(te) && e(he);
+			W(O) && e(he);
 		});
 		var A = B(me, 2), ge = (e) => {
 			var t = Zl(), n = z(t);
@@ -5046,7 +5053,7 @@ function eu(e, t) {
 			get count() {
 				return W(d);
 			},
-			row: (e) => [$(W(_)[e]), ...W(l).map((t, n) => O(n, e))]
+			row: (e) => [$(W(_)[e]), ...W(l).map((t, n) => re(n, e))]
 		});
 	}
 	si(ue, "clientWidth", (e) => I(y, e)), J(e, le), ze();
