@@ -11,7 +11,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-floor test-families test-quantised test-all-models test-peers test-pages lint format docs pictures
-.PHONY: bench bench-field bench-gpu clean distclean
+.PHONY: web test-web bench bench-field bench-gpu clean distclean
 
 help:
 	@echo "make demo       install into $(VENV) and leave report/indirect_object.html"
@@ -22,6 +22,8 @@ help:
 	@echo "make test-all-models  open every causal architecture that transformers has"
 	@echo "make test-pages  the code of the documentation that takes minutes"
 	@echo "make test-peers  techniques beside TransformerLens' own and lenses beside tuned-lens', installed into .venv-bench"
+	@echo "make web        rebuild the pictures' script in innerworks/results/render/built from web/; needs Node 20.19 or later"
+	@echo "make test-web   its tests, by themselves and in Chromium on exported HTML; needs Node and Chromium"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make format     let ruff reformat and fix what it can"
 	@echo "make docs       build the documentation into site/"
@@ -62,6 +64,22 @@ test-pages: $(VENV)/.dev
 test-peers: $(VENV)/.dev
 	$(BIN)/python -m pytest -m peers tests/peers $(ARGS)
 
+web: web/node_modules/.installed
+	npm --prefix web run check
+	npm --prefix web run build
+
+# Without Node or Chromium this fails: a test of the browser that is skipped proves nothing.
+test-web: web/node_modules/.installed $(VENV)/.installed
+	npm --prefix web run built
+	npm --prefix web run check
+	npm --prefix web run test
+	PYTHON=$(abspath $(BIN)/python) npm --prefix web run browser
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "the source of the pictures is built with Node 20.19 or later, which is not here" >&2; exit 1; }
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -88,11 +106,11 @@ bench-gpu: $(VENV)/.dev
 	$(BIN)/python -m bench.gpu $(ARGS)
 
 clean:
-	rm -rf report site dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf web/out report site dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)*/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) $(VENV)-floor $(VENV)-quantised $(VENV)-bench
+	rm -rf web/node_modules $(VENV) $(VENV)-floor $(VENV)-quantised $(VENV)-bench
 
 # -- the environment, made again only when what it is made from changes ---------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def _text_view(array: Any, name: str) -> View:
 
 
 def graph_view(graph: Graph, title: str = "") -> View:
-    """A graph as a view."""
+    """A graph as a view; nodes go to their `layer` and `position` where all of them have these attributes."""
     arrays = {
         "nodes": [node.id for node in graph.nodes],
         "labels": [node.label or node.id for node in graph.nodes],
@@ -92,4 +93,16 @@ def graph_view(graph: Graph, title: str = "") -> View:
     }
     texts = {name: np.array(values, dtype=object) for name, values in arrays.items()}
     weights = np.array([edge.weight for edge in graph.edges], dtype=float)
-    return View("graph", {**texts, "weights": weights}, title=title)
+    return View("graph", {**texts, "weights": weights, **_places(graph)}, title=title)
+
+
+def _places(graph: Graph) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for attribute in ("layer", "position"):
+        places = [node.attributes.get(attribute) for node in graph.nodes]
+        if places and all(isinstance(place, (int, float)) and math.isfinite(place) for place in places):
+            found[f"{attribute}s"] = np.array(places, dtype=float)
+    tokens = graph.attributes.get("tokens")
+    if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        found["tokens"] = np.array([*tokens, None], dtype=object)[:-1]
+    return found

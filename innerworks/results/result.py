@@ -98,13 +98,18 @@ class Result:
 
         return fragment(list(self.pictures.values()), self.heading, self.checks, self.provenance)
 
-    def html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
-        """Write one self-contained page of all views, checks and provenance; it needs no network."""
+    def html(self, path: str | os.PathLike[str], title: str | None = None, *, interactive: bool = True) -> Path:
+        """Write one self-contained page of all views, checks and provenance; it needs no network.
+
+        With `interactive=False` there is no script in it; with it, the same is shown wherever scripts do not run.
+        """
         from innerworks.results.folders import write_file
         from innerworks.results.render.page import page
 
         views = list(self.pictures.values())
-        return write_file(path, page(views, title or self.heading, self.checks, self.provenance))
+        return write_file(
+            path, page(views, title or self.heading, self.checks, self.provenance, interactive=interactive)
+        )
 
     def show(self) -> None:
         """Show it where you are: as HTML in a notebook, as text and colour in a terminal."""

@@ -52,15 +52,22 @@ def _tokens(arrays: Arrays) -> None:
 
 
 def _heatmap(arrays: Arrays) -> None:
-    dims = {"values": ("row", "column"), "rows": ("row",), "columns": ("column",)}
-    _require("heatmap", arrays, dims)
+    dims = {"values": ("row", "column"), "rows": ("row",), "columns": ("column",), "columns_other": ("column",)}
+    _require("heatmap", arrays, dims, frozenset(("columns_other",)))
     _numeric("heatmap", arrays, "values")
 
 
 def _attention(arrays: Arrays) -> None:
-    dims = {"pattern": ("head", "query", "key"), "heads": ("head",), "queries": ("query",), "keys": ("key",)}
-    _require("attention", arrays, dims)
-    _numeric("attention", arrays, "pattern")
+    dims = {
+        "pattern": ("head", "query", "key"),
+        "heads": ("head",),
+        "queries": ("query",),
+        "keys": ("key",),
+        "scores": ("head",),
+        "value_norms": ("head", "key"),
+    }
+    _require("attention", arrays, dims, frozenset(("scores", "value_norms")))
+    _numeric("attention", arrays, "pattern", "scores", "value_norms")
 
 
 def _lens(arrays: Arrays) -> None:
@@ -69,9 +76,11 @@ def _lens(arrays: Arrays) -> None:
         "predictions": ("row", "column"),
         "rows": ("row",),
         "columns": ("column",),
+        "top_tokens": ("row", "column", "top"),
+        "top_values": ("row", "column", "top"),
     }
-    _require("lens", arrays, dims)
-    _numeric("lens", arrays, "values")
+    _require("lens", arrays, dims, frozenset(("top_tokens", "top_values")))
+    _numeric("lens", arrays, "values", "top_values")
 
 
 def _graph(arrays: Arrays) -> None:
@@ -81,9 +90,12 @@ def _graph(arrays: Arrays) -> None:
         "sources": ("edge",),
         "targets": ("edge",),
         "weights": ("edge",),
+        "layers": ("node",),
+        "positions": ("node",),
+        "tokens": ("token",),
     }
-    _require("graph", arrays, dims)
-    _numeric("graph", arrays, "weights")
+    _require("graph", arrays, dims, frozenset(("layers", "positions", "tokens")))
+    _numeric("graph", arrays, "weights", "layers", "positions")
     known = set(arrays["nodes"].tolist())
     for end in ("sources", "targets"):
         unknown = set(arrays[end].tolist()) - known

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,11 +74,19 @@ class View:
         row_title: str = "",
         column_title: str = "",
         label: str = "value",
+        columns_other: Sequence[Any] | None = None,
+        other_title: str = "",
         title: str = "",
     ) -> View:
-        """A grid of numbers with a label for every row and column."""
+        """A grid of numbers with a label for every row and column.
+
+        `columns_other` are the same columns in another prompt, written beneath the grid.
+        """
         arrays = {"values": values, "rows": _labels(rows), "columns": _labels(columns)}
         state = {"row_title": row_title, "column_title": column_title, "label": label}
+        if columns_other is not None:
+            arrays["columns_other"] = _labels(columns_other)
+            state["other_title"] = other_title
         return cls("heatmap", arrays, state, title=title)
 
     @classmethod
@@ -90,12 +100,60 @@ class View:
         row_title: str = "",
         column_title: str = "",
         label: str = "value",
+        top_tokens: Any = None,
+        top_values: Any = None,
         title: str = "",
     ) -> View:
-        """A grid of words, each coloured by a number."""
+        """A grid of words, each coloured by a number.
+
+        `top_tokens` and `top_values` have one dimension more: the first few words of every cell, and their numbers.
+        """
         arrays = {"values": values, "predictions": predictions, "rows": _labels(rows), "columns": _labels(columns)}
+        arrays |= {
+            name: top for name, top in (("top_tokens", top_tokens), ("top_values", top_values)) if top is not None
+        }
         state = {"row_title": row_title, "column_title": column_title, "label": label}
         return cls("lens", arrays, state, title=title)
+
+    @classmethod
+    def attention(
+        cls,
+        pattern: Any,
+        heads: Sequence[Any],
+        queries: Sequence[str],
+        keys: Sequence[str] | None = None,
+        *,
+        scores: Any = None,
+        value_norms: Any = None,
+        focus: int = 0,
+        score_title: str = "score",
+        title: str = "",
+    ) -> View:
+        """Patterns by head, query and key; heads named "layer.head" stand in rows of their layer.
+
+        `scores` has a number per head, `value_norms` one per head and key. An HTML page of many long patterns holds
+        the head in `focus` exactly, and the others in eight bits with the bound written beside them.
+        """
+        keys = queries if keys is None else keys
+        arrays = {"pattern": pattern, "heads": _labels(heads), "queries": text_array(queries), "keys": text_array(keys)}
+        given = (("scores", scores), ("value_norms", value_norms))
+        arrays |= {name: array for name, array in given if array is not None}
+        return cls("attention", arrays, {"focus": focus, "score_title": score_title}, title=title)
+
+    @classmethod
+    def compare(
+        cls,
+        labels: Sequence[Any],
+        left: Any,
+        right: Any,
+        *,
+        left_title: str = "left",
+        right_title: str = "right",
+        title: str = "",
+    ) -> View:
+        """Two numbers for each item, side by side."""
+        state = {"left_title": left_title, "right_title": right_title}
+        return cls("compare", {"labels": _labels(labels), "left": left, "right": right}, state, title=title)
 
     @classmethod
     def series(
@@ -138,6 +196,20 @@ class View:
     def card(cls, title: str, fields: Mapping[str, Any]) -> View:
         """A few named facts under a title."""
         return cls("card", {}, {"fields": fields}, title=title)
+
+    def html(self, path: str | os.PathLike[str], title: str | None = None, *, interactive: bool = True) -> Path:
+        """Write the view as one self-contained page; see `Result.html`."""
+        from innerworks.results.folders import write_file
+        from innerworks.results.render.page import page
+
+        heading = title or self.title or self.kind
+        view = replace(self, title="") if heading == self.title else self
+        return write_file(path, page([view], heading, interactive=interactive))
+
+    def _repr_html_(self) -> str:
+        from innerworks.results.render.page import fragment
+
+        return fragment([self], "")
 
     def to_json(self) -> str:
         """The view as JSON text; numbers as base64 of little-endian bytes."""

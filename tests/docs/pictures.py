@@ -19,6 +19,7 @@ from pages import PAGES, blocks, pictures
 
 from innerworks.results import View
 from innerworks.results.render.html import view_html
+from innerworks.results.render.interactive import live_view_html, script, style
 from innerworks.results.render.style import STYLE
 
 WIDTH = 860
@@ -47,6 +48,23 @@ document.title = width + "," + Math.ceil(bottom + 16);
 )
 
 
+_DRAWN_BY_SCRIPT = ("attention", "graph", "compare")
+_WAIT = "--virtual-time-budget=5000"
+"""Kinds that have no static picture are drawn by the script of interactive pages, which takes a moment."""
+
+
+def _html(view: View) -> str:
+    head = f'<!doctype html><meta charset="utf-8"><style>{STYLE}{_ALONE}'
+    if view.kind not in _DRAWN_BY_SCRIPT:
+        return f'{head}</style><body class="iw"><main>{view_html(view)}</main>{_MEASURE}'
+    hidden = ".iw-tools,.iw-controls{display:none!important} .iw .iw-view{margin-top:0}"
+    later = _MEASURE.replace("const charts", "setTimeout(() => {const charts").replace("16);", "16);}, 2000);")
+    return (
+        f'{head}{style()}{hidden}</style><body class="iw"><main>{live_view_html(view)}</main>'
+        f"<script>{script()}</script>{later}"
+    )
+
+
 def names_of(page: str) -> dict[str, Any]:
     """What the page's code leaves behind, without what takes minutes."""
     names: dict[str, Any] = {"__name__": "page"}
@@ -64,19 +82,17 @@ def names_of(page: str) -> dict[str, Any]:
 
 def photograph(view: View, path: Path, browser: str) -> None:
     """A view as a PNG, as wide and as high as it needs to be."""
-    head = f'<!doctype html><meta charset="utf-8"><style>{STYLE}{_ALONE}</style>'
-    html = f'{head}<body class="iw"><main>{view_html(view)}</main>'
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "view.html"
-        source.write_text(html + _MEASURE, encoding="utf-8")
+        source.write_text(_html(view), encoding="utf-8")
         found = subprocess.run(
-            [browser, *_QUIET, "--dump-dom", source.as_uri()], capture_output=True, text=True, check=True
+            [browser, *_QUIET, _WAIT, "--dump-dom", source.as_uri()], capture_output=True, text=True, check=True
         )
         size = re.search(r"<title>(\d+,\d+)</title>", found.stdout)
         assert size is not None, found.stdout[:500]
         shot = [f"--window-size={size[1]}", "--force-device-scale-factor=1.5"]
         subprocess.run(
-            [browser, *_QUIET, *shot, f"--screenshot={path}", source.as_uri()], capture_output=True, check=True
+            [browser, *_QUIET, _WAIT, *shot, f"--screenshot={path}", source.as_uri()], capture_output=True, check=True
         )
 
 

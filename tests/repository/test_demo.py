@@ -29,6 +29,6 @@ def test_the_demo_finds_where_the_name_is_noticed(tmp_path: Path) -> None:
     assert (restored.sel(layer=slice(23, None), position=last) > 0.9).all()
     assert abs(float(restored.sel(layer=29, position=exchanged))) < 1e-3
 
-    page = result.html(tmp_path / "report.html").read_text()
+    page = result.html(tmp_path / "report.html", interactive=False).read_text()
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "")

@@ -1,1 +1,1 @@
-"""Static renderers: a view in, HTML or plain text out. No script, no network, no dependency."""
+"""Renderers: a view in, HTML or plain text out. No network, no dependency; the one script is in interactive pages."""
