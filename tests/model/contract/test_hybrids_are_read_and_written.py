@@ -69,10 +69,9 @@ def test_each_layer_has_what_the_tables_say_and_refuses_the_rest_by_name(family)
             with pytest.raises(SiteError, match=f"has no {name}"):
                 model.run(prompt(), capture=[Site(name)[layer]])
     if family not in PURE and len(attention_layers(family)) < model.n_layers:
-        listed = ", ".join(map(str, attention_layers(family)))
-        with pytest.raises(
-            SiteError, match=f"layer 0 of {family} has no z: its token mixer is .*; layers {listed} have"
-        ):
+        having = attention_layers(family)
+        listed = f"layers {', '.join(map(str, having))} have" if len(having) > 1 else f"layer {having[0]} has"
+        with pytest.raises(SiteError, match=f"layer 0 of {family} has no z: its token mixer is .*; {listed} attention"):
             model.run(prompt(), capture=[at.z[:]])
         with pytest.raises(SiteError, match="layer 0"):
             model.run(prompt(), edits=[edit.zero(at.pattern[0])])
